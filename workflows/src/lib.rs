@@ -1,1 +1,4 @@
-//! Placeholder while the house is being laid out.
+//! THE LANGUAGE: what an Argo workflow file says, and whether it makes sense.
+//! Pure: no clock, no I/O, no randomness; running anything is the business of other crates.
+
+pub mod spec;
