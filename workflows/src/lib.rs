@@ -1,4 +1,7 @@
 //! THE LANGUAGE: what an Argo workflow file says, and whether it makes sense.
 //! Pure: no clock, no I/O, no randomness; running anything is the business of other crates.
 
+pub mod diagnostic;
+pub mod parse;
+pub mod resolve;
 pub mod spec;

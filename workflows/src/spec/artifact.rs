@@ -43,7 +43,7 @@ pub struct Artifact {
     #[serde(skip_serializing_if = "is_default")]
     pub recurse_mode: bool,
     /// When to delete the artifact.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "artifactGC", skip_serializing_if = "Option::is_none")]
     pub artifact_gc: Option<ArtifactGc>,
     /// The artifact has been collected.
     #[serde(skip_serializing_if = "is_default")]

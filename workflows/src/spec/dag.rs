@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Arguments, ContinueOn, Item, LifecycleHook, Sequence, Template, TemplateRef, is_default,
-};
+use super::{Arguments, ContinueOn, Item, LifecycleHook, Sequence, Template, TemplateRef, is_default};
 
 /// Tasks ordered by their dependencies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

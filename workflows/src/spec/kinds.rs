@@ -171,4 +171,3 @@ pub struct StopStrategy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition: Option<AnyString>,
 }
-

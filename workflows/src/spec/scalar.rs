@@ -104,7 +104,10 @@ impl<'de> Deserialize<'de> for IntOrString {
 pub type Item = Value;
 
 /// Reads any scalar as text. Floats use the shortest form, as Argo's JSON numbers do.
-fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D, expecting: &'static str) -> Result<String, D::Error> {
+fn scalar_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expecting: &'static str,
+) -> Result<String, D::Error> {
     struct V(&'static str);
     impl Visitor<'_> for V {
         type Value = String;

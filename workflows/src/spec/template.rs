@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use super::{
     ArtifactLocation, Container, ContainerSetTemplate, DagTemplate, DataTemplate, ExecutorConfig,
-    HttpTemplate, Inputs, IntOrString, Memoize, Metadata, Metrics, Outputs, ResourceTemplate,
-    RetryStrategy, ScriptTemplate, SuspendTemplate, Synchronization, UserContainer, WorkflowStep,
-    is_default, k8s,
+    HttpTemplate, Inputs, IntOrString, Memoize, Metadata, Metrics, Outputs, ResourceTemplate, RetryStrategy,
+    ScriptTemplate, SuspendTemplate, Synchronization, UserContainer, WorkflowStep, is_default, k8s,
 };
 
 /// One unit of work.
@@ -124,7 +123,7 @@ pub struct Template {
     pub pod_spec_patch: String,
     /// Resources of the whole pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<k8s::ResourceRequirements>,
+    pub pod_resources: Option<k8s::ResourceRequirements>,
     /// Resource claims of the pod.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource_claims: Vec<k8s::PodResourceClaim>,

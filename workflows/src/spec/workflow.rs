@@ -141,6 +141,15 @@ pub struct WorkflowSpec {
     /// When artifacts are deleted.
     #[serde(rename = "artifactGC", skip_serializing_if = "Option::is_none")]
     pub artifact_gc: Option<ArtifactGc>,
+    /// Executor plugins declared by the workflow itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub executor_plugins: Vec<Value>,
+    /// Resources of every pod as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_resources: Option<k8s::ResourceRequirements>,
+    /// Resource claims of every pod.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resource_claims: Vec<k8s::PodResourceClaim>,
 }
 
 /// Names an artifact repository of a ConfigMap.

@@ -1,0 +1,2 @@
+//! Tests of parsing.
+//! Does not test meaning.

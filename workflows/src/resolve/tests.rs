@@ -1,0 +1,2 @@
+//! Tests of resolving.
+//! Does not test the machine.
