@@ -1,1 +1,6 @@
-//! Placeholder while the house is being laid out.
+//! Proof of the product: house rules, conformance corpora, examples, simulation and benchmarks.
+//! Holds no product code; nothing here is linked into the binary.
+
+pub mod conformance;
+pub mod paths;
+pub mod tidy;
