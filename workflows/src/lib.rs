@@ -4,4 +4,5 @@
 pub mod diagnostic;
 pub mod parse;
 pub mod resolve;
+pub mod expr;
 pub mod spec;

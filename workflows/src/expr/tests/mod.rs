@@ -1,0 +1,2 @@
+//! Tests of the expression layer.
+//! Placeholder until the tables are in.
