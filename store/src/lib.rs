@@ -1,6 +1,8 @@
 //! Remembers: the journal of facts, its projections, leases, inbox, catalog, blobs, locks and memo entries.
 //! Deliberately knows nothing of what a phase, a fact or a workflow means, and depends on no other crate of ours.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 mod fingerprint;
 mod ids;
@@ -9,6 +11,7 @@ mod memory;
 mod ports;
 mod query;
 mod rows;
+mod sqlite;
 mod transaction;
 mod validate;
 
@@ -21,6 +24,7 @@ pub use rows::{
     Changes, Command, Lease, LockHolder, LockState, LockWaiter, Manifest, MemoEntry, NewManifest, NodeRow,
     Projection, Record, StreamInfo, StreamProblem, VerifyReport, WorkflowRow,
 };
+pub use sqlite::{Options, SqliteStore};
 pub use transaction::{
     Append, Appended, ClaimRequest, Create, FirstLease, LockChange, NewCommand, NewRecord, Wakeup,
 };

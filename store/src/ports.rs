@@ -20,8 +20,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Ordered facts per stream, and the leases that say who may add to them.
 pub trait Journal: Send + Sync {
     /// Writes one transaction and answers once it is durable. The lease row is checked inside it: an append
-    /// with another epoch than the current one, or to a stream that nobody leases, writes nothing. Closed
-    /// streams still accept appends of their owner.
+    /// with another epoch than the current one, or to a stream that nobody leases (a closed one too),
+    /// writes nothing.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended>>;
 
     /// Records after `after`, at most `limit` (0 means the maximum), bodies restored from blobs.

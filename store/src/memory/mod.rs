@@ -145,3 +145,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

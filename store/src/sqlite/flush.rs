@@ -1,0 +1,291 @@
+//! Writes a plan with few statements: many rows per statement, of few sizes so that they stay prepared.
+//! Deliberately without any check: what arrives here was judged by `plan`.
+
+use sqlx::query_builder::Separated;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::plan::{NewRow, NewStream, Plan, RowChange, json};
+use crate::{NodeRow, WorkflowRow, validate};
+
+type Tuple<'q, 'b> = Separated<'b, Sqlite, &'static str>;
+
+/// Rows per statement, largest first; the last must be 1.
+const SIZES: [usize; 3] = [128, 16, 1];
+
+/// Cuts the rows into pieces whose lengths are all in [`SIZES`].
+fn pieces<T>(mut rows: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    for size in SIZES {
+        while let Some((piece, rest)) = rows.split_at_checked(size) {
+            if piece.is_empty() {
+                break;
+            }
+            pieces.push(piece);
+            rows = rest;
+        }
+    }
+    pieces
+}
+
+async fn insert<T>(
+    connection: &mut SqliteConnection,
+    head: &'static str,
+    rows: &[T],
+    tail: &'static str,
+    mut bind: impl FnMut(Tuple<'_, '_>, &T),
+) -> sqlx::Result<()> {
+    for piece in pieces(rows) {
+        let mut builder: QueryBuilder<Sqlite> = QueryBuilder::new(head);
+        builder.push_values(piece, |tuple, row| bind(tuple, row));
+        builder.push(tail);
+        builder.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn decode_error(error: crate::Error) -> sqlx::Error {
+    sqlx::Error::Encode(Box::new(error))
+}
+
+/// Writes everything in the plan.
+pub(super) async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::Result<()> {
+    if !plan.streams.is_empty() {
+        write_streams(connection, &plan.streams).await?;
+    }
+    write_blobs(connection, &plan.records).await?;
+    insert(
+        connection,
+        "INSERT INTO journal (stream, seq, at, checksum, kind, body, blob) ",
+        &plan.records,
+        "",
+        |mut tuple, row| {
+            let body = if row.blob.is_some() { &[][..] } else { row.record.body.as_slice() };
+            tuple.push_bind(row.stream);
+            tuple.push_bind(row.seq);
+            tuple.push_bind(row.at);
+            tuple.push_bind(i64::from(row.checksum));
+            tuple.push_bind(row.record.kind.as_str());
+            tuple.push_bind(body);
+            tuple.push_bind(row.blob.map(|digest| digest.as_bytes().to_vec()));
+        },
+    )
+    .await?;
+    write_workflows(connection, plan).await?;
+    let nodes: Vec<(i64, &NodeRow, i64)> =
+        plan.nodes.iter().map(|((stream, _), (node, as_of))| (*stream, *node, *as_of)).collect();
+    write_nodes(connection, &nodes).await?;
+    write_wakeups(connection, plan).await?;
+    for (stream, id) in &plan.consumed {
+        sqlx::query("DELETE FROM inbox WHERE id = ? AND stream = ?")
+            .bind(id)
+            .bind(stream)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn write_streams(connection: &mut SqliteConnection, streams: &[NewStream<'_>]) -> sqlx::Result<()> {
+    insert(
+        connection,
+        "INSERT INTO streams (id, stream, kind, namespace, name, client_key, closed) ",
+        streams,
+        "",
+        |mut tuple, new| {
+            tuple.push_bind(new.id);
+            tuple.push_bind(new.stream.as_str());
+            tuple.push_bind(new.stream.kind());
+            tuple.push_bind(new.create.namespace.as_str());
+            tuple.push_bind(new.create.name.as_str());
+            tuple.push_bind(new.create.idempotency_key.as_deref());
+            tuple.push_bind(0_i64);
+        },
+    )
+    .await?;
+    let mut leases = Vec::with_capacity(streams.len());
+    for new in streams {
+        let lease = new.create.lease.as_ref();
+        let until = lease.map(|l| validate::nanoseconds(l.until)).transpose().map_err(decode_error)?;
+        leases.push((new.id, i64::from(lease.is_some()), lease.map(|l| l.owner.as_str()), until));
+    }
+    insert(
+        connection,
+        "INSERT INTO leases (stream, epoch, owner, until) ",
+        &leases,
+        "",
+        |mut tuple, (id, epoch, owner, until)| {
+            tuple.push_bind(*id);
+            tuple.push_bind(*epoch);
+            tuple.push_bind(*owner);
+            tuple.push_bind(*until);
+        },
+    )
+    .await
+}
+
+async fn write_blobs(connection: &mut SqliteConnection, records: &[NewRow<'_>]) -> sqlx::Result<()> {
+    for row in records {
+        if let Some(digest) = &row.blob {
+            sqlx::query("INSERT INTO blobs (digest, pinned, bytes) VALUES (?, 0, ?) ON CONFLICT DO NOTHING")
+                .bind(&digest.as_bytes()[..])
+                .bind(row.record.body.as_slice())
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+const INSERT_WORKFLOWS: &str = "INSERT INTO workflows (stream, uid, namespace, name, created_at, phase, \
+     started_at, finished_at, as_of, progress, message, labels, body) ";
+const UPDATE_ALL: &str = " ON CONFLICT (stream) DO UPDATE SET phase = excluded.phase, \
+     started_at = excluded.started_at, finished_at = excluded.finished_at, as_of = excluded.as_of, \
+     progress = excluded.progress, message = excluded.message, labels = excluded.labels, body = excluded.body";
+const UPDATE_SAME_PHASE: &str = " ON CONFLICT (stream) DO UPDATE SET started_at = excluded.started_at, \
+     finished_at = excluded.finished_at, as_of = excluded.as_of, progress = excluded.progress, \
+     message = excluded.message, labels = excluded.labels, body = excluded.body";
+
+struct WorkflowValues<'a> {
+    stream: i64,
+    row: &'a WorkflowRow,
+    as_of: i64,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    labels: String,
+}
+
+impl<'a> WorkflowValues<'a> {
+    fn of(stream: i64, row: &'a WorkflowRow, as_of: i64) -> sqlx::Result<Self> {
+        let time = |at: Option<_>| at.map(validate::nanoseconds).transpose().map_err(decode_error);
+        Ok(Self {
+            stream,
+            row,
+            as_of,
+            created_at: validate::nanoseconds(row.created_at).map_err(decode_error)?,
+            started_at: time(row.started_at)?,
+            finished_at: time(row.finished_at)?,
+            labels: serde_json::to_string(&row.labels).map_err(|e| sqlx::Error::Encode(Box::new(e)))?,
+        })
+    }
+}
+
+async fn write_workflows(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::Result<()> {
+    for (phase_changes, tail) in [(true, UPDATE_ALL), (false, UPDATE_SAME_PHASE)] {
+        let wanted = |change: &&RowChange<'_>| change.phase_changes == phase_changes;
+        let changes = plan.workflows.iter().filter(|(_, change)| wanted(change));
+        let values = changes.map(|(stream, change)| WorkflowValues::of(*stream, change.row, change.as_of));
+        let values: Vec<WorkflowValues<'_>> = values.collect::<sqlx::Result<_>>()?;
+        upsert_workflows(connection, &values, tail).await?;
+    }
+    Ok(())
+}
+
+async fn upsert_workflows(
+    connection: &mut SqliteConnection,
+    values: &[WorkflowValues<'_>],
+    tail: &'static str,
+) -> sqlx::Result<()> {
+    insert(connection, INSERT_WORKFLOWS, values, tail, |mut tuple, v| {
+        tuple.push_bind(v.stream);
+        tuple.push_bind(v.row.uid.as_str());
+        tuple.push_bind(v.row.namespace.as_str());
+        tuple.push_bind(v.row.name.as_str());
+        tuple.push_bind(v.created_at);
+        tuple.push_bind(v.row.phase.as_str());
+        tuple.push_bind(v.started_at);
+        tuple.push_bind(v.finished_at);
+        tuple.push_bind(v.as_of);
+        tuple.push_bind(v.row.progress.as_str());
+        tuple.push_bind(v.row.message.as_str());
+        tuple.push_bind(v.labels.as_str());
+        tuple.push_bind(v.row.body.as_slice());
+    })
+    .await
+}
+
+const INSERT_NODES: &str = "INSERT INTO nodes (stream, ordinal, as_of, id, name, display_name, node_type, \
+     template_name, boundary_id, phase, started_at, finished_at, message, body) ";
+const UPDATE_NODES: &str = " ON CONFLICT (stream, ordinal) DO UPDATE SET as_of = excluded.as_of, \
+     id = excluded.id, name = excluded.name, display_name = excluded.display_name, \
+     node_type = excluded.node_type, template_name = excluded.template_name, \
+     boundary_id = excluded.boundary_id, phase = excluded.phase, started_at = excluded.started_at, \
+     finished_at = excluded.finished_at, message = excluded.message, body = excluded.body";
+
+async fn write_nodes(connection: &mut SqliteConnection, nodes: &[(i64, &NodeRow, i64)]) -> sqlx::Result<()> {
+    let mut values = Vec::with_capacity(nodes.len());
+    for (stream, node, as_of) in nodes {
+        let time = |at: Option<_>| at.map(validate::nanoseconds).transpose().map_err(decode_error);
+        values.push((*stream, *node, *as_of, time(node.started_at)?, time(node.finished_at)?));
+    }
+    insert(connection, INSERT_NODES, &values, UPDATE_NODES, |mut tuple, (stream, node, as_of, start, end)| {
+        tuple.push_bind(*stream);
+        tuple.push_bind(i64::from(node.ordinal));
+        tuple.push_bind(*as_of);
+        tuple.push_bind(node.id.as_str());
+        tuple.push_bind(node.name.as_str());
+        tuple.push_bind(node.display_name.as_str());
+        tuple.push_bind(node.node_type.as_str());
+        tuple.push_bind(node.template_name.as_str());
+        tuple.push_bind(node.boundary_id.as_str());
+        tuple.push_bind(node.phase.as_str());
+        tuple.push_bind(*start);
+        tuple.push_bind(*end);
+        tuple.push_bind(node.message.as_str());
+        tuple.push_bind(node.body.as_slice());
+    })
+    .await
+}
+
+async fn write_wakeups(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::Result<()> {
+    let set: Vec<(i64, i64)> =
+        plan.wakeups.iter().filter_map(|(stream, due)| due.map(|due| (*stream, due))).collect();
+    let tail = " ON CONFLICT (stream) DO UPDATE SET due_at = excluded.due_at";
+    insert(connection, "INSERT INTO wakeups (stream, due_at) ", &set, tail, |mut tuple, (stream, due)| {
+        tuple.push_bind(*stream);
+        tuple.push_bind(*due);
+    })
+    .await?;
+    let cleared: Vec<i64> =
+        plan.wakeups.iter().filter(|(_, due)| due.is_none()).map(|(stream, _)| *stream).collect();
+    if cleared.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM wakeups WHERE stream IN (SELECT value FROM json_each(?))")
+        .bind(json(cleared))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Replaces the projection rows of one stream.
+pub(super) async fn replace_projection(
+    connection: &mut SqliteConnection,
+    stream: i64,
+    projection: &crate::Projection,
+) -> sqlx::Result<()> {
+    for sql in ["DELETE FROM workflows WHERE stream = ?", "DELETE FROM nodes WHERE stream = ?"] {
+        sqlx::query(sql).bind(stream).execute(&mut *connection).await?;
+    }
+    let as_of = projection.as_of.0.cast_signed();
+    let row = WorkflowValues::of(stream, &projection.workflow, as_of)?;
+    upsert_workflows(connection, &[row], UPDATE_ALL).await?;
+    let nodes: Vec<(i64, &NodeRow, i64)> =
+        projection.nodes.iter().map(|node| (stream, node, as_of)).collect();
+    write_nodes(connection, &nodes).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn pieces_cover_all_rows_with_few_sizes() {
+        for count in [0, 1, 2, 15, 16, 17, 127, 128, 129, 145, 1000] {
+            let rows: Vec<usize> = (0..count).collect();
+            let cut = pieces(&rows);
+            assert_eq!(cut.concat(), rows);
+            assert!(cut.iter().all(|piece| [1, 16, 128].contains(&piece.len())));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The SQLite driver: one writer with group commit, readers beside it, several processes per file.
+//! Deliberately knows tables and no meanings; what a port promises is written at the port.
+
+mod checkpoint;
+mod codes;
+mod connect;
+mod flush;
+mod lists;
+mod locks;
+mod migrate;
+mod place;
+mod plan;
+mod ports;
+mod read;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod write;
+mod write_catalog;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use self::write::{Answer, Write};
+use self::writer::{Request, Writer};
+use crate::{Changes, Error, Result, limits};
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The write-ahead log is grown to this size at open; 0 leaves it as it is.
+    pub pregrow_wal_bytes: u64,
+    /// Connections that read.
+    pub readers: u32,
+    /// How long to wait for another process.
+    pub busy_timeout: Duration,
+    /// Accept a file system whose locks may not work. For tests and for people who know.
+    pub allow_network_file_system: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pregrow_wal_bytes: limits::WAL_PREGROWN_BYTES,
+            readers: limits::READERS,
+            busy_timeout: limits::BUSY_TIMEOUT,
+            allow_network_file_system: false,
+        }
+    }
+}
+
+impl Options {
+    /// For a command that does one thing and ends.
+    #[must_use]
+    pub fn brief() -> Self {
+        Self { pregrow_wal_bytes: 0, readers: 1, ..Self::default() }
+    }
+}
+
+/// A store in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    options: Options,
+    readers: SqlitePool,
+    requests: std::sync::Mutex<Option<mpsc::Sender<Request>>>,
+    watch: Mutex<Watch>,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    #[cfg(test)]
+    faults: TestFaults,
+}
+
+/// The connection that looks for changes.
+struct Watch {
+    connection: Option<SqliteConnection>,
+    seen: Changes,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, creating it (0600, missing directories 0700) and bringing its schema up to
+    /// date. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::SchemaTooNew`], [`Error::SqliteTooOld`], [`Error::UnsafePlace`], [`Error::Corrupt`] and what
+    /// the file system says.
+    pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Self::open_with(path.as_ref(), options, migrate::MIGRATIONS).await
+    }
+
+    async fn open_with(path: &Path, options: Options, migrations: &[&str]) -> Result<Self> {
+        let (wanted, allow) = (path.to_owned(), options.allow_network_file_system);
+        let prepared = tokio::task::spawn_blocking(move || place::prepare(&wanted, allow)).await;
+        let is_new = prepared.map_err(|e| Error::Io(e.to_string()))??;
+        if !is_new {
+            let mut look = connect::for_inspection(path, &options).await?;
+            let version = migrate::check(&mut look, migrations).await;
+            look.close().await.map_err(|e| codes::error(&e))?;
+            version?;
+        }
+        let mut connection = connect::for_writing(path, &options).await?;
+        migrate::apply(&mut connection, migrations).await?;
+        connect::pregrow(&mut connection, path, options.pregrow_wal_bytes).await?;
+        Self::start(path, options, connection).await
+    }
+
+    async fn start(path: &Path, options: Options, connection: SqliteConnection) -> Result<Self> {
+        let readers = connect::for_reading(path, &options).await?;
+        let (requests, incoming) = mpsc::channel(limits::WRITER_QUEUE);
+        let (checkpoint, checkpoints) = mpsc::channel(1);
+        let checkpointed = Arc::new(AtomicBool::new(false));
+        let beside = connect::for_writing(path, &options).await?;
+        #[cfg(test)]
+        let faults = TestFaults::default();
+        let writer = Writer {
+            connection,
+            path: path.to_owned(),
+            options: options.clone(),
+            requests: incoming,
+            checkpoint,
+            checkpointed: Arc::clone(&checkpointed),
+            written: 0,
+            dead: None,
+            #[cfg(test)]
+            faults: faults.clone(),
+        };
+        let tasks = vec![
+            tokio::spawn(writer.run()),
+            tokio::spawn(checkpoint::run(beside, checkpoints, checkpointed)),
+        ];
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            readers,
+            requests: std::sync::Mutex::new(Some(requests)),
+            watch: Mutex::new(Watch { connection: None, seen: Changes::default() }),
+            tasks: std::sync::Mutex::new(tasks),
+            #[cfg(test)]
+            faults,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands a request to the writer and waits for the commit.
+    async fn write(&self, write: Write) -> Result<Answer> {
+        let sender = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (answer, answered) = oneshot::channel();
+        let request = Request { write, answer };
+        sender.ok_or(Error::Closed)?.send(request).await.map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Io("the writer stopped before it answered".to_owned()))?
+    }
+
+    fn check_open(&self) -> Result<()> {
+        let open = self.requests.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if open { Ok(()) } else { Err(Error::Closed) }
+    }
+
+    async fn close_all(&self) -> Result<()> {
+        let sender = self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(sender);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        self.readers.close().await;
+        if let Some(watch) = self.watch.lock().await.connection.take() {
+            watch.close().await.map_err(|e| codes::error(&e))?;
+        }
+        for task in tasks {
+            task.await.map_err(|e| Error::Io(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// `data_version` moves when any other connection has committed, and costs a look at shared memory.
+    async fn look_for_changes(&self) -> Result<Changes> {
+        self.check_open()?;
+        let mut watch = self.watch.lock().await;
+        let Watch { connection, seen } = &mut *watch;
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(connect::for_inspection(&self.path, &self.options).await?),
+        };
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|e| codes::error(&e))?;
+        if seen.any != version.cast_unsigned() {
+            let last: Option<i64> =
+                sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'")
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(|e| codes::error(&e))?;
+            *seen = Changes { any: version.cast_unsigned(), commands: last.unwrap_or(0).cast_unsigned() };
+        }
+        Ok(*seen)
+    }
+}
+
+/// Faults that a test can plant into the writer of one store.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+struct TestFaults {
+    fail_before_commit: Arc<AtomicBool>,
+    lose_commit_answer: Arc<AtomicBool>,
+    fail_commit_on_disk: Arc<AtomicBool>,
+}
+
+#[cfg(test)]
+impl TestFaults {
+    /// A statement that fails for no fault of any request.
+    async fn before_commit(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        use std::sync::atomic::Ordering;
+        if self.fail_before_commit.swap(false, Ordering::AcqRel) {
+            sqlx::query("INSERT INTO streams (id) VALUES (NULL)").execute(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the answer to a commit that happened.
+    fn after_commit<T>(&self, committed: sqlx::Result<T>) -> sqlx::Result<T> {
+        use std::sync::atomic::Ordering;
+        if self.lose_commit_answer.swap(false, Ordering::AcqRel) {
+            return Err(sqlx::Error::WorkerCrashed);
+        }
+        if self.fail_commit_on_disk.swap(false, Ordering::AcqRel) {
+            return Err(sqlx::Error::Database(Box::new(tests::FakeDiskError)));
+        }
+        committed
+    }
+}

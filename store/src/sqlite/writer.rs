@@ -1,0 +1,247 @@
+//! The one task that writes: takes what is waiting, commits it together, answers after the commit.
+//! Deliberately retries nothing on the disk: after a failed write or sync it refuses everything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::plan::{Plan, Verdict};
+use super::write::{self, Answer, Write};
+use super::{Options, codes, connect, flush, locks};
+use crate::{Append, Appended, Error, Result, fingerprint, limits, validate};
+
+/// A request and where its answer goes.
+pub(super) struct Request {
+    pub(super) write: Write,
+    pub(super) answer: oneshot::Sender<Result<Answer>>,
+}
+
+/// Pages a small commit dirties, in bytes; only used to decide when to checkpoint.
+const COMMIT_BYTES: u64 = 16 * 1024;
+
+pub(super) struct Writer {
+    pub(super) connection: SqliteConnection,
+    pub(super) path: PathBuf,
+    pub(super) options: Options,
+    pub(super) requests: mpsc::Receiver<Request>,
+    /// Asks for a checkpoint beside the writer.
+    pub(super) checkpoint: mpsc::Sender<()>,
+    /// Set when one is done and a short one in here would finish it.
+    pub(super) checkpointed: Arc<AtomicBool>,
+    pub(super) written: u64,
+    /// The failure after which nothing is written any more.
+    pub(super) dead: Option<Error>,
+    #[cfg(test)]
+    pub(super) faults: super::TestFaults,
+}
+
+/// Where a transaction failed.
+enum Failure {
+    /// Before the commit: nothing is durable.
+    Before(sqlx::Error),
+    /// At the commit.
+    Commit(sqlx::Error, Vec<Result<Answer>>),
+}
+
+impl Writer {
+    /// Runs until every sender is gone and all requests are answered.
+    pub(super) async fn run(mut self) {
+        let mut waiting = Vec::new();
+        while self.requests.recv_many(&mut waiting, limits::GROUP_COMMIT_MAX).await > 0 {
+            while !waiting.is_empty() {
+                let group: Vec<Request> = waiting.drain(..group_length(&waiting)).collect();
+                self.commit_group(group).await;
+            }
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+
+    async fn commit_group(&mut self, group: Vec<Request>) {
+        let (writes, answers): (Vec<Write>, Vec<_>) = group.into_iter().map(|r| (r.write, r.answer)).unzip();
+        let results = self.commit(&writes).await;
+        for (answer, result) in answers.into_iter().zip(results) {
+            // A caller that went away does not want to know.
+            let _ = answer.send(result);
+        }
+        self.finish_checkpoint().await;
+        self.written += COMMIT_BYTES + writes.iter().map(|w| 2 * w.bytes() as u64).sum::<u64>();
+        if self.written >= limits::CHECKPOINT_AFTER_BYTES {
+            self.written = 0;
+            // When one is running already it will do.
+            let _ = self.checkpoint.try_send(());
+        }
+    }
+
+    /// Commits the requests together; when that fails for a reason that only one of them can have, one by one.
+    async fn commit(&mut self, writes: &[Write]) -> Vec<Result<Answer>> {
+        if let Some(error) = &self.dead {
+            return writes.iter().map(|_| Err(error.clone())).collect();
+        }
+        let failure = match self.transaction(writes).await {
+            Ok(results) => return results,
+            Err(failure) => failure,
+        };
+        let (error, planned) = match failure {
+            Failure::Before(error) => (error, None),
+            Failure::Commit(error, planned) => (error, Some(planned)),
+        };
+        let told = codes::error(&error);
+        if codes::is_disk_failure(&error) {
+            tracing::error!(%error, "the database failed; refusing all further writes");
+            self.dead = Some(told.clone());
+            return writes.iter().map(|_| Err(told.clone())).collect();
+        }
+        if !codes::is_from_sqlite(&error) {
+            return self.resolve(writes, planned, &told).await;
+        }
+        self.roll_back().await;
+        let alone = writes.len() == 1 || matches!(told, Error::Busy(_));
+        if alone || (planned.is_some() && !codes::is_known_uncommitted(&told)) {
+            return writes.iter().map(|_| Err(told.clone())).collect();
+        }
+        let mut results = Vec::with_capacity(writes.len());
+        for write in writes {
+            results.extend(Box::pin(self.commit(std::slice::from_ref(write))).await);
+        }
+        results
+    }
+
+    async fn transaction(&mut self, writes: &[Write]) -> std::result::Result<Vec<Result<Answer>>, Failure> {
+        let begin = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await;
+        begin.map_err(Failure::Before)?;
+        let results = body(&mut self.connection, writes).await.map_err(Failure::Before)?;
+        #[cfg(test)]
+        self.faults.before_commit(&mut self.connection).await.map_err(Failure::Before)?;
+        let committed = sqlx::query("COMMIT").execute(&mut self.connection).await;
+        #[cfg(test)]
+        let committed = self.faults.after_commit(committed);
+        match committed {
+            Ok(_) => Ok(results),
+            Err(error) => Err(Failure::Commit(error, results)),
+        }
+    }
+
+    async fn roll_back(&mut self) {
+        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
+            // SQLite has rolled back by itself after some errors; then there is nothing left to do.
+            tracing::debug!(%error, "rollback");
+        }
+    }
+
+    /// The answer to the commit was lost on the way: opens a fresh connection and looks what is there.
+    async fn resolve(
+        &mut self,
+        writes: &[Write],
+        planned: Option<Vec<Result<Answer>>>,
+        told: &Error,
+    ) -> Vec<Result<Answer>> {
+        match connect::for_writing(&self.path, &self.options).await {
+            Ok(fresh) => self.connection = fresh,
+            Err(error) => {
+                self.dead = Some(told.clone());
+                tracing::error!(%error, "the database cannot be opened again; refusing all further writes");
+                return writes.iter().map(|_| Err(told.clone())).collect();
+            }
+        }
+        let Some(planned) = planned else { return writes.iter().map(|_| Err(told.clone())).collect() };
+        let mut results = Vec::with_capacity(writes.len());
+        for (write, result) in writes.iter().zip(planned) {
+            let (Write::Append(append), Ok(Answer::Appended(Appended::Done(last)))) = (write, &result) else {
+                results.push(if result.is_err() { result } else { Err(told.clone()) });
+                continue;
+            };
+            let is_there = is_durable(&mut self.connection, append, last.0).await;
+            results.push(if is_there.unwrap_or(false) { result } else { Err(told.clone()) });
+        }
+        results
+    }
+
+    /// After a checkpoint beside the writer only little is left; doing it here, where nobody writes, lets
+    /// SQLite start again at the front of the log instead of growing it.
+    async fn finish_checkpoint(&mut self) {
+        if self.dead.is_none() && self.checkpointed.swap(false, Ordering::AcqRel) {
+            let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut self.connection).await;
+            if let Err(error) = done {
+                tracing::warn!(%error, "checkpoint");
+            }
+        }
+    }
+}
+
+/// How many of the waiting requests share the next commit.
+fn group_length(waiting: &[Request]) -> usize {
+    let mut weight = 0;
+    for (count, request) in waiting.iter().enumerate() {
+        weight += request.write.weight();
+        if count > 0 && weight > limits::GROUP_COMMIT_MAX_RECORDS {
+            return count;
+        }
+    }
+    waiting.len()
+}
+
+/// Everything between begin and commit. Runs of appends are planned and written together.
+async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Result<Vec<Result<Answer>>> {
+    let mut results = Vec::with_capacity(writes.len());
+    let mut rest = writes;
+    while let Some(first) = rest.first() {
+        let appends: Vec<&Append> = rest.iter().map_while(as_append).collect();
+        if appends.is_empty() {
+            results.push(write::run(connection, first).await?);
+        } else {
+            append_all(connection, &appends, &mut results).await?;
+        }
+        rest = rest.get(appends.len().max(1)..).unwrap_or_default();
+    }
+    Ok(results)
+}
+
+fn as_append(write: &Write) -> Option<&Append> {
+    if let Write::Append(append) = write { Some(append) } else { None }
+}
+
+async fn append_all(
+    connection: &mut SqliteConnection,
+    appends: &[&Append],
+    results: &mut Vec<Result<Answer>>,
+) -> sqlx::Result<()> {
+    let mut plan = Plan::load(connection, appends).await?;
+    for append in appends {
+        let result = match plan.check(append) {
+            Err(error) => Err(error),
+            Ok(Verdict::Answer(appended)) => Ok(appended),
+            Ok(Verdict::Go(stream)) => {
+                let locked = if append.locks.is_empty() {
+                    Ok(())
+                } else {
+                    locks::apply(connection, stream, append).await?
+                };
+                locked.and_then(|()| plan.add(append)).map(Appended::Done)
+            }
+        };
+        results.push(result.map(Answer::Appended));
+    }
+    flush::write(connection, &plan).await
+}
+
+/// Whether the last record of the append is in the journal, as it was given. An append without records leaves
+/// nothing to recognize and counts as not written; the caller reloads.
+async fn is_durable(connection: &mut SqliteConnection, append: &Append, last: u64) -> Result<bool> {
+    let Some(record) = append.records.last() else { return Ok(false) };
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT j.checksum FROM journal j JOIN streams s ON s.id = j.stream WHERE s.stream = ? AND j.seq = ?",
+    )
+    .bind(append.stream.as_str())
+    .bind(last.cast_signed())
+    .fetch_optional(connection)
+    .await
+    .map_err(|e| codes::error(&e))?;
+    let at = validate::nanoseconds(append.at)?;
+    let expected = fingerprint::of_record(append.stream.as_str(), last, &record.kind, at, &record.body);
+    Ok(found == Some(i64::from(expected)))
+}
