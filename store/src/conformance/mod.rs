@@ -88,7 +88,7 @@ macro_rules! conformance_tests {
 
 /// A time, in seconds after an arbitrary start and with nanoseconds that must survive.
 #[must_use]
-pub(crate) fn at(seconds: i64) -> Timestamp {
+pub fn at(seconds: i64) -> Timestamp {
     Timestamp::new(1_790_000_000 + seconds, 123_456_789).unwrap()
 }
 
@@ -107,7 +107,8 @@ fn lease(owner: &str) -> Option<FirstLease> {
 }
 
 /// A create of `default/<uid>` leased by `owner` until 15 s, with one record and a row.
-pub(crate) fn create(uid: &str, owner: &str) -> Append {
+#[must_use]
+pub fn create(uid: &str, owner: &str) -> Append {
     let records = vec![record("Submitted", r#"{"a":1}"#)];
     let mut append = Append::new(stream(uid), Epoch::FIRST, Seq::ZERO, at(0), records);
     append.create = Some(Create {
@@ -132,7 +133,8 @@ fn create_free(uid: &str, wakeup: Wakeup) -> Append {
 }
 
 /// One more record for a stream created by [`create`].
-pub(crate) fn more(uid: &str, epoch: Epoch, expected: Seq) -> Append {
+#[must_use]
+pub fn more(uid: &str, epoch: Epoch, expected: Seq) -> Append {
     Append::new(stream(uid), epoch, expected, at(1), vec![record("Started", "{}")])
 }
 

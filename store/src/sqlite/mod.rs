@@ -212,13 +212,14 @@ impl SqliteStore {
     }
 }
 
-/// Faults that a test can plant into the writer of one store.
+/// Faults that a test can plant into the writer of one store, and what it did.
 #[cfg(test)]
 #[derive(Debug, Clone, Default)]
 struct TestFaults {
     fail_before_commit: Arc<AtomicBool>,
     lose_commit_answer: Arc<AtomicBool>,
     fail_commit_on_disk: Arc<AtomicBool>,
+    commits: Arc<std::sync::atomic::AtomicU64>,
 }
 
 #[cfg(test)]
@@ -235,6 +236,7 @@ impl TestFaults {
     /// Replaces the answer to a commit that happened.
     fn after_commit<T>(&self, committed: sqlx::Result<T>) -> sqlx::Result<T> {
         use std::sync::atomic::Ordering;
+        self.commits.fetch_add(1, Ordering::AcqRel);
         if self.lose_commit_answer.swap(false, Ordering::AcqRel) {
             return Err(sqlx::Error::WorkerCrashed);
         }

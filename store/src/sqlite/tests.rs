@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::conformance::Pair;
+use crate::{Journal as _, Seq, StreamId};
 
 /// A fake: what SQLite reports when a sync fails (`SQLITE_IOERR_FSYNC`).
 #[derive(Debug)]
@@ -60,3 +61,29 @@ async fn open() -> Pair {
 mod suite {
     crate::conformance_tests!(super::open);
 }
+
+/// Records of `workflow/<uid>`.
+async fn length(store: &SqliteStore, uid: &str) -> usize {
+    store.read(&StreamId::workflow(uid).unwrap(), Seq::ZERO, 0).await.unwrap().len()
+}
+
+async fn fresh() -> (tempfile::TempDir, PathBuf, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = SqliteStore::open(&path, small()).await.unwrap();
+    (directory, path, store)
+}
+
+async fn raw(path: &Path) -> SqliteConnection {
+    connect::for_writing(path, &small()).await.unwrap()
+}
+
+async fn execute(path: &Path, sql: &'static str) {
+    let mut connection = raw(path).await;
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+mod commits;
+mod disk;
+mod schema;

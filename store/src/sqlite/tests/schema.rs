@@ -1,0 +1,124 @@
+//! Migrations: all or nothing, never backwards, several processes at once.
+//! Deliberately uses made-up later versions, since there is only one yet.
+
+use super::*;
+use crate::conformance::create;
+use crate::{Error, Maintenance as _};
+
+const SECOND: &str = "CREATE TABLE added_one (a INTEGER) STRICT;\n\nALTER TABLE memo ADD COLUMN extra TEXT;\n\n\
+     CREATE INDEX added_index ON added_one (a);\n";
+
+async fn version_of(path: &Path) -> u32 {
+    let mut connection = connect::for_inspection(path, &small()).await.unwrap();
+    migrate::check(&mut connection, &["", "", "", ""]).await.unwrap()
+}
+
+async fn schema_of(path: &Path) -> Vec<String> {
+    let mut connection = connect::for_inspection(path, &small()).await.unwrap();
+    let sql = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name";
+    sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn f62_a_migration_that_fails_at_any_statement_leaves_the_old_version() {
+    let (_directory, path, store) = fresh().await;
+    store.append(create("w1", "a")).await.unwrap();
+    store.shutdown().await.unwrap();
+    let before = schema_of(&path).await;
+    let statements = migrate::split(SECOND);
+    assert_eq!(statements.len(), 3);
+    for failing in 0..=statements.len() {
+        let mut broken: Vec<&str> = statements.clone();
+        broken.insert(failing, "INSERT INTO no_such_table VALUES (1)");
+        let broken = format!("{};\n", broken.join(";\n"));
+        let opened = SqliteStore::open_with(&path, small(), &[migrate::MIGRATIONS[0], &broken]).await;
+        assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
+        assert_eq!((version_of(&path).await, schema_of(&path).await), (1, before.clone()), "{failing}");
+        let old = SqliteStore::open(&path, small()).await.unwrap();
+        assert_eq!(length(&old, "w1").await, 1);
+        old.shutdown().await.unwrap();
+    }
+    let new = SqliteStore::open_with(&path, small(), &[migrate::MIGRATIONS[0], SECOND]).await.unwrap();
+    assert_eq!(length(&new, "w1").await, 1);
+    assert!(new.verify().await.unwrap().is_clean());
+    assert_eq!(version_of(&path).await, 2);
+}
+
+#[tokio::test]
+async fn f62_a_first_migration_that_fails_leaves_an_empty_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    for cut in [1, 7, 20] {
+        let mut broken: Vec<&str> = migrate::split(migrate::MIGRATIONS[0]);
+        broken.insert(cut, "SELECT no_such_function()");
+        let broken = format!("{};\n", broken.join(";\n"));
+        assert!(SqliteStore::open_with(&path, small(), &[&broken]).await.is_err());
+        assert!(schema_of(&path).await.is_empty());
+    }
+    let store = SqliteStore::open(&path, small()).await.unwrap();
+    store.append(create("w1", "a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn f63_an_older_binary_refuses_a_newer_schema_and_leaves_it_alone() {
+    let (_directory, path, store) = fresh().await;
+    store.append(create("w1", "a")).await.unwrap();
+    store.shutdown().await.unwrap();
+    let newer = [migrate::MIGRATIONS[0], SECOND];
+    SqliteStore::open_with(&path, small(), &newer).await.unwrap().shutdown().await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for _ in 0..2 {
+        let refused = SqliteStore::open(&path, small()).await;
+        assert_eq!(refused.unwrap_err(), Error::SchemaTooNew { found: 2, supported: 1 });
+    }
+    assert!(std::fs::read(&path).unwrap() == before);
+    let store = SqliteStore::open_with(&path, small(), &newer).await.unwrap();
+    assert_eq!(length(&store, "w1").await, 1);
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    place::prepare(&path, false).unwrap();
+    execute(&path, "CREATE TABLE theirs (a)").await;
+    let before = std::fs::read(&path).unwrap();
+    let refused = SqliteStore::open(&path, small()).await;
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+    assert!(std::fs::read(&path).unwrap() == before);
+    let text = directory.path().join("text.db");
+    std::fs::write(&text, "this is not a database, and long enough to be recognized as none".repeat(20))
+        .unwrap();
+    let refused = SqliteStore::open(&text, small()).await;
+    assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_openers_of_a_new_database_agree() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a").join("b").join("store.db");
+    let mut tasks = Vec::new();
+    for number in 0..12 {
+        let path = path.clone();
+        tasks.push(tokio::spawn(async move {
+            let store = SqliteStore::open(&path, small()).await.unwrap();
+            store.append(create(&format!("w{number}"), "a")).await.unwrap();
+            store
+        }));
+    }
+    let mut stores = Vec::new();
+    for task in tasks {
+        stores.push(task.await.unwrap());
+    }
+    assert_eq!(stores[0].streams(None, 0).await.unwrap().len(), 12);
+    assert!(stores[0].verify().await.unwrap().is_clean());
+}
+
+#[test]
+fn every_statement_of_every_migration_is_found() {
+    for migration in migrate::MIGRATIONS {
+        let semicolons = migration.lines().filter(|line| line.ends_with(';')).count();
+        assert_eq!(migrate::split(migration).len(), semicolons);
+        assert!(migration.ends_with(";\n"));
+    }
+}
