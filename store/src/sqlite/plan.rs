@@ -72,11 +72,18 @@ pub(super) enum Verdict {
     Answer(Appended),
 }
 
-const HEADS: &str = "SELECT s.stream, s.id, coalesce(l.epoch, 0) AS epoch, l.owner IS NOT NULL AS leased, \
-     coalesce((SELECT max(j.seq) FROM journal j WHERE j.stream = s.id), 0) AS last_seq, \
-     w.due_at IS NOT NULL AS due, p.phase \
-     FROM json_each(?1) n JOIN streams s ON s.stream = n.value LEFT JOIN leases l ON l.stream = s.id \
-     LEFT JOIN wakeups w ON w.stream = s.id LEFT JOIN workflows p ON p.stream = s.id";
+macro_rules! heads {
+    () => {
+        "SELECT s.stream, s.id, coalesce(l.epoch, 0) AS epoch, l.owner IS NOT NULL AS leased, \
+         coalesce((SELECT max(j.seq) FROM journal j WHERE j.stream = s.id), 0) AS last_seq, \
+         w.due_at IS NOT NULL AS due, p.phase \
+         FROM json_each(?1) n JOIN streams s ON s.stream = n.value LEFT JOIN leases l ON l.stream = s.id \
+         LEFT JOIN wakeups w ON w.stream = s.id LEFT JOIN workflows p ON p.stream = s.id"
+    };
+}
+const HEADS: &str = heads!();
+/// Each trip to SQLite's thread costs as much as a small statement, so the transaction begins with its first one.
+const BEGIN_AND_HEADS: &str = concat!("BEGIN IMMEDIATE; ", heads!());
 
 const NAMES: &str = "SELECT s.kind, s.namespace, s.name, s.stream FROM json_each(?1) n \
      JOIN streams s ON s.kind = n.value ->> 0 AND s.namespace = n.value ->> 1 AND s.name = n.value ->> 2";
@@ -94,16 +101,21 @@ fn json_keys<'a>(keys: impl Iterator<Item = NameKey<'a>>) -> String {
 }
 
 impl<'a> Plan<'a> {
-    /// Reads what the checks need. The caller holds the write lock, so it stays true until the commit.
+    /// Reads what the checks need, after beginning the transaction if asked to. The write lock is held from then
+    /// on, so it stays true until the commit.
     pub(super) async fn load(
         connection: &mut SqliteConnection,
         appends: &[&'a Append],
+        begin: bool,
     ) -> sqlx::Result<Plan<'a>> {
         let mut plan = Plan::default();
         let mut names: Vec<&'a str> = appends.iter().map(|a| a.stream.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let rows = sqlx::query(HEADS).bind(json(names.iter().copied())).fetch_all(&mut *connection).await?;
+        let rows = sqlx::query(if begin { BEGIN_AND_HEADS } else { HEADS })
+            .bind(json(names.iter().copied()))
+            .fetch_all(&mut *connection)
+            .await?;
         let mut found: BTreeMap<String, Head> = BTreeMap::new();
         for row in rows {
             let head = Head {
@@ -142,6 +154,11 @@ impl<'a> Plan<'a> {
             .fetch_one(&mut *connection)
             .await?;
         Ok(())
+    }
+
+    /// How many rows it adds.
+    pub(super) fn rows(&self) -> usize {
+        self.streams.len() + self.records.len() + self.workflows.len() + self.nodes.len()
     }
 
     /// Whether the append may be written after the ones planned so far.

@@ -51,6 +51,15 @@ const RECORDS: &str = "SELECT j.seq, j.kind, j.at, j.checksum, j.body, j.blob, b
      LEFT JOIN blobs b ON b.digest = j.blob WHERE j.stream = (SELECT id FROM streams WHERE stream = ?) \
      AND j.seq > ? ORDER BY j.seq LIMIT ?";
 
+/// Places in [`RECORDS`]; looking columns up by name is most of the cost of a row.
+const SEQ: usize = 0;
+const KIND: usize = 1;
+const AT: usize = 2;
+const CHECKSUM: usize = 3;
+const BODY: usize = 4;
+const BLOB: usize = 5;
+const BYTES: usize = 6;
+
 /// Records after `after`. A gap, a missing blob or a wrong checksum is [`Error::Corrupt`].
 pub(super) async fn records(
     readers: &SqlitePool,
@@ -76,19 +85,22 @@ pub(super) async fn records(
 
 fn record(stream: &StreamId, expected: u64, row: &SqliteRow) -> Result<Record> {
     let corrupt = |what: &str| Error::Corrupt(format!("{stream} record {expected}: {what}"));
-    let found = seq(row, "seq")?;
+    let column = |e: sqlx::Error| error(&e);
+    let found = Seq(row.try_get::<i64, _>(SEQ).map_err(column)?.cast_unsigned());
     if found.0 != expected {
         return Err(corrupt(&format!("missing, the next one is {}", found.0)));
     }
-    let is_blob = get::<Option<&[u8]>>(row, "blob")?.is_some();
+    let is_blob = row.try_get::<Option<&[u8]>, _>(BLOB).map_err(column)?.is_some();
     let body: Vec<u8> = if is_blob {
-        get::<Option<Vec<u8>>>(row, "bytes")?.ok_or_else(|| corrupt("its blob is missing"))?
+        let bytes: Option<Vec<u8>> = row.try_get(BYTES).map_err(column)?;
+        bytes.ok_or_else(|| corrupt("its blob is missing"))?
     } else {
-        get(row, "body")?
+        row.try_get(BODY).map_err(column)?
     };
-    let (kind, at): (String, i64) = (get(row, "kind")?, get(row, "at")?);
+    let kind: String = row.try_get(KIND).map_err(column)?;
+    let at: i64 = row.try_get(AT).map_err(column)?;
     let checksum = fingerprint::of_record(stream.as_str(), expected, &kind, at, &body);
-    if i64::from(checksum) != get::<i64>(row, "checksum")? {
+    if i64::from(checksum) != row.try_get::<i64, _>(CHECKSUM).map_err(column)? {
         return Err(corrupt("wrong checksum"));
     }
     Ok(Record { seq: found, kind, body, at: validate::timestamp(at)? })

@@ -112,8 +112,6 @@ impl Writer {
     }
 
     async fn transaction(&mut self, writes: &[Write]) -> std::result::Result<Vec<Result<Answer>>, Failure> {
-        let begin = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await;
-        begin.map_err(Failure::Before)?;
         let results = body(&mut self.connection, writes).await.map_err(Failure::Before)?;
         #[cfg(test)]
         self.faults.before_commit(&mut self.connection).await.map_err(Failure::Before)?;
@@ -185,16 +183,21 @@ fn group_length(waiting: &[Request]) -> usize {
     waiting.len()
 }
 
-/// Everything between begin and commit. Runs of appends are planned and written together.
+/// Everything before the commit. Runs of appends are planned and written together.
 async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Result<Vec<Result<Answer>>> {
     let mut results = Vec::with_capacity(writes.len());
     let mut rest = writes;
+    let mut begin = writes.first().is_some_and(|first| as_append(first).is_some());
+    if !begin {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    }
     while let Some(first) = rest.first() {
         let appends: Vec<&Append> = rest.iter().map_while(as_append).collect();
         if appends.is_empty() {
             results.push(write::run(connection, first).await?);
         } else {
-            append_all(connection, &appends, &mut results).await?;
+            let plan = Plan::load(connection, &appends, std::mem::take(&mut begin)).await?;
+            append_all(connection, &appends, plan, &mut results).await?;
         }
         rest = rest.get(appends.len().max(1)..).unwrap_or_default();
     }
@@ -205,12 +208,12 @@ fn as_append(write: &Write) -> Option<&Append> {
     if let Write::Append(append) = write { Some(append) } else { None }
 }
 
-async fn append_all(
+async fn append_all<'a>(
     connection: &mut SqliteConnection,
-    appends: &[&Append],
+    appends: &[&'a Append],
+    mut plan: Plan<'a>,
     results: &mut Vec<Result<Answer>>,
 ) -> sqlx::Result<()> {
-    let mut plan = Plan::load(connection, appends).await?;
     for append in appends {
         let result = match plan.check(append) {
             Err(error) => Err(error),
