@@ -1,0 +1,206 @@
+//! Writes a run's status in the shape of Argo's API.
+//! Leaves out what only a cluster knows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::decide::{lock_needs, locks_of};
+use crate::globals::rfc3339;
+use crate::node::{Node, NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
+use crate::plan::Plan;
+use crate::status::WorkflowStatus;
+
+impl WorkflowStatus {
+    /// The status as Argo's API has it (`status` of the Workflow object).
+    pub fn to_argo(&self, plan: &Plan) -> Value {
+        let mut out = Map::new();
+        if self.phase != WorkflowPhase::Unknown {
+            out.insert("phase".into(), json!(self.phase.as_str()));
+        }
+        if let Some(at) = self.started_at {
+            out.insert("startedAt".into(), json!(rfc3339(at)));
+        }
+        out.insert("finishedAt".into(), self.finished_at.map_or(Value::Null, |at| json!(rfc3339(at))));
+        if !self.message.is_empty() {
+            out.insert("message".into(), json!(self.message));
+        }
+        let progress = self.node_progress();
+        let (done, all) = self.progress();
+        out.insert("progress".into(), json!(format!("{done}/{all}")));
+        let nodes: Map<String, Value> = self
+            .nodes()
+            .map(|(ix, node)| (node.id.clone(), self.node_json(ix, node, progress.get(&ix).copied())))
+            .collect();
+        if !nodes.is_empty() {
+            out.insert("nodes".into(), Value::Object(nodes));
+        }
+        if !self.outputs.is_empty() {
+            out.insert("outputs".into(), serde_json::to_value(&self.outputs).unwrap_or_default());
+        }
+        let conditions = self.conditions();
+        if !conditions.is_empty() {
+            out.insert("conditions".into(), Value::Array(conditions));
+        }
+        if !plan.workflow.stored_templates.is_empty() {
+            let stored = serde_json::to_value(&plan.workflow.stored_templates).unwrap_or_default();
+            out.insert("storedTemplates".into(), stored);
+        }
+        if let Some(spec) = &plan.workflow.stored_spec {
+            out.insert("storedWorkflowTemplateSpec".into(), serde_json::to_value(spec).unwrap_or_default());
+        }
+        if let Some(locks) = self.synchronization(plan) {
+            out.insert("synchronization".into(), locks);
+        }
+        Value::Object(out)
+    }
+
+    fn conditions(&self) -> Vec<Value> {
+        let mut conditions = Vec::new();
+        let running =
+            self.nodes().any(|(_, n)| n.node_type == NodeType::Pod && n.phase == NodePhase::Running);
+        if self.phase != WorkflowPhase::Unknown {
+            conditions.push(json!({"type": "PodRunning", "status": if running { "True" } else { "False" }}));
+        }
+        if self.phase.completed() {
+            conditions.push(json!({"type": "Completed", "status": "True"}));
+        }
+        conditions
+    }
+
+    /// Progress of every node: a pod is one of one, composites are sums.
+    fn node_progress(&self) -> BTreeMap<NodeIx, (u64, u64)> {
+        let mut sums: BTreeMap<NodeIx, (u64, u64)> = BTreeMap::new();
+        for (ix, node) in self.nodes() {
+            if !node.node_type.is_attempt() {
+                continue;
+            }
+            let own = node.progress.unwrap_or((u64::from(node.phase == NodePhase::Succeeded), 1));
+            let mut at = Some(ix);
+            while let Some(here) = at {
+                let sum = sums.entry(here).or_default();
+                *sum = (sum.0 + own.0, sum.1 + own.1);
+                at = self.node(here).and_then(owner_index);
+            }
+        }
+        sums
+    }
+
+    fn node_json(&self, ix: NodeIx, node: &Node, progress: Option<(u64, u64)>) -> Value {
+        let mut out = Map::new();
+        let mut text = |key: &str, value: &str| {
+            if !value.is_empty() {
+                out.insert(key.to_owned(), json!(value));
+            }
+        };
+        text("id", &node.id);
+        text("name", &node.name);
+        text("displayName", &node.display_name);
+        text("type", node.node_type.as_str());
+        text("templateName", &node.template_name);
+        text("templateScope", &node.template_scope);
+        text("phase", node.phase.as_str());
+        text("message", &node.message);
+        text("hostNodeName", &node.host);
+        text("podIP", &node.pod_ip);
+        if let Some(boundary) = node.boundary.and_then(|ix| self.node(ix)) {
+            text("boundaryID", &boundary.id);
+        }
+        if let Some((done, all)) = progress {
+            text("progress", &format!("{done}/{all}"));
+        }
+        if let Some(at) = node.started_at {
+            text("startedAt", &rfc3339(at));
+        }
+        out.insert("finishedAt".into(), node.finished_at.map_or(Value::Null, |at| json!(rfc3339(at))));
+        if let Some(reference) = &node.template_ref {
+            out.insert("templateRef".into(), serde_json::to_value(reference).unwrap_or_default());
+        }
+        if !node.inputs.parameters.is_empty() || !node.inputs.artifacts.is_empty() {
+            out.insert("inputs".into(), serde_json::to_value(&node.inputs).unwrap_or_default());
+        }
+        if let Some(outputs) = &node.outputs {
+            out.insert("outputs".into(), serde_json::to_value(outputs).unwrap_or_default());
+        }
+        let ids = |list: &[NodeIx]| -> Vec<Value> {
+            list.iter().filter_map(|ix| self.node(*ix)).map(|node| json!(node.id)).collect()
+        };
+        if !node.children.is_empty() {
+            out.insert("children".into(), Value::Array(ids(&node.children)));
+        }
+        if !node.outbound.is_empty() {
+            out.insert("outboundNodes".into(), Value::Array(ids(&node.outbound)));
+        }
+        if node.daemoned {
+            out.insert("daemoned".into(), json!(true));
+        }
+        if let Some(flag) = node.flag {
+            out.insert("nodeFlag".into(), serde_json::to_value(flag).unwrap_or_default());
+        }
+        if let Some(memo) = &node.memo {
+            out.insert("memoizationStatus".into(), serde_json::to_value(memo).unwrap_or_default());
+        }
+        if let Some(lock) = &node.waiting_lock {
+            out.insert("synchronizationStatus".into(), json!({"waiting": lock}));
+        }
+        let _ = ix;
+        Value::Object(out)
+    }
+
+    /// Locks held and waited for by this run and its nodes.
+    fn synchronization(&self, plan: &Plan) -> Option<Value> {
+        let mut holding: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+        let mut waiting: BTreeMap<(&str, String), Vec<String>> = BTreeMap::new();
+        let mut note = |held: bool, needs: Vec<crate::LockNeed>, busy: Option<&str>, holder: &str| {
+            for need in needs {
+                let family = if need.name.split('/').nth(1) == Some("Mutex") { "mutex" } else { "semaphore" };
+                if held {
+                    holding.entry((family, need.name)).or_default().push(holder.to_owned());
+                } else if busy.is_none_or(|busy| busy == need.name) {
+                    waiting.entry((family, need.name)).or_default().push(holder.to_owned());
+                }
+            }
+        };
+        if self.holds_locks || self.waiting_lock.is_some() {
+            let sync = plan.workflow.spec.synchronization.as_ref();
+            let needs = sync.map(|sync| lock_needs(self, sync)).unwrap_or_default();
+            note(self.holds_locks, needs, self.waiting_lock.as_deref(), &self.name);
+        }
+        for (ix, node) in self.nodes() {
+            if node.holds_locks || node.waiting_lock.is_some() {
+                note(node.holds_locks, locks_of(plan, self, ix), node.waiting_lock.as_deref(), &node.id);
+            }
+        }
+        if holding.is_empty() && waiting.is_empty() {
+            return None;
+        }
+        let mut out = Map::new();
+        for (kind, map) in [("holding", holding), ("waiting", waiting)] {
+            for ((family, lock), holders) in map {
+                let entry = match family {
+                    "mutex" => json!({"mutex": lock, "holder": holders.first()}),
+                    _ => json!({"semaphore": lock, "holders": holders}),
+                };
+                let list = out.entry(family).or_insert_with(|| json!({}));
+                match list.get_mut(kind).and_then(Value::as_array_mut) {
+                    Some(array) => array.push(entry),
+                    None => list[kind] = json!([entry]),
+                }
+            }
+        }
+        Some(Value::Object(out))
+    }
+}
+
+fn owner_index(node: &Node) -> Option<NodeIx> {
+    match node.owner {
+        Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => None,
+        Owner::Steps(owner, _)
+        | Owner::Group(owner, _, _)
+        | Owner::Dag(owner, _)
+        | Owner::TaskGroup(owner, _)
+        | Owner::Retry(owner)
+        | Owner::Hook(owner, _)
+        | Owner::ContainerSet(owner) => Some(owner),
+    }
+}

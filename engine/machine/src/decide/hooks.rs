@@ -1,0 +1,339 @@
+//! Hooks and exit handlers of steps, tasks and of the run.
+//! A failed hook of a step does not change the step's parent; only the run's exit handler changes its phase.
+
+use std::sync::Arc;
+
+use runner_workflows::expr::{Fuel, Tree, Var, Vars};
+use runner_workflows::spec::{Arguments, LifecycleHook};
+
+use super::Turn;
+use super::calls::condition;
+use super::inputs::Passed;
+use super::scope::node_vars;
+use super::start::{Start, Started};
+use crate::globals;
+use crate::names::{hook_name, on_exit_name};
+use crate::node::{NodeIx, NodePhase, NodeType, Owner};
+use crate::plan::{Call, Compiled, typed};
+
+impl Turn<'_> {
+    /// Whether a step's node and all hooks that it needs have ended; starts nothing.
+    pub(super) fn hooks_done(&self, ix: NodeIx, call: &Call) -> bool {
+        let Some(node) = self.node(ix) else { return false };
+        if !node.phase.fulfilled() && !node.daemoned {
+            return false;
+        }
+        if node.phase.completed()
+            && call.exit_hook.as_ref().is_some_and(|hook| hook.expression.is_empty())
+            && self.status.shutdown.is_none_or(|shutdown| shutdown.allows(true))
+            && node.node_type != NodeType::TaskGroup
+            && self.status.by_name(&on_exit_name(&node.name)).is_none()
+        {
+            return false;
+        }
+        self.hook_nodes_fulfilled(ix)
+    }
+
+    fn hook_nodes_fulfilled(&self, ix: NodeIx) -> bool {
+        let Some(node) = self.node(ix) else { return false };
+        node.children
+            .iter()
+            .filter_map(|child| self.node(*child))
+            .all(|child| !matches!(&child.owner, Owner::Hook(of, _) if *of == ix) || child.phase.fulfilled())
+    }
+
+    /// Starts the hooks of a step's node that are due. True when the node and its hooks have ended.
+    ///
+    /// # Errors
+    /// When an expression is wrong, or a hook has none.
+    pub(super) fn settle_hooks(
+        &mut self,
+        boundary: NodeIx,
+        compiled: &Arc<Compiled>,
+        call: &Call,
+        ix: NodeIx,
+    ) -> Result<bool, String> {
+        let Some(node) = self.node(ix) else { return Ok(false) };
+        let (phase, name, daemoned) = (node.phase, node.name.clone(), node.daemoned);
+        let is_loop = node.node_type == NodeType::TaskGroup;
+        let has_hooks = !call.hooks.is_empty() || call.exit_hook.is_some();
+        if has_hooks
+            && !is_loop
+            && matches!(node.owner, Owner::Group(..) | Owner::Dag(..) | Owner::TaskGroup(..))
+        {
+            let mut vars = self.boundary_vars(boundary, compiled, None)?;
+            node_vars(self.status, &mut vars, call.family, &call.name, ix);
+            let display = node_display(self, ix);
+            if display != call.name {
+                node_vars(self.status, &mut vars, call.family, &display, ix);
+            }
+            for (hook, spec) in call.hooks.clone() {
+                self.expression_hook(boundary, compiled, ix, &hook, &spec, &vars)?;
+            }
+            let exits =
+                phase.completed() && self.status.shutdown.is_none_or(|shutdown| shutdown.allows(true));
+            if let Some(hook) = call.exit_hook.clone().filter(|_| exits)
+                && self.status.by_name(&on_exit_name(&name)).is_none()
+                && (hook.expression.is_empty() || condition(&hook.expression, &vars)?)
+            {
+                self.start_hook(boundary, compiled, ix, "exit", &hook, &vars)?;
+            }
+        }
+        Ok((phase.fulfilled() || daemoned) && self.hook_nodes_fulfilled(ix))
+    }
+
+    fn expression_hook(
+        &mut self,
+        boundary: NodeIx,
+        compiled: &Arc<Compiled>,
+        ix: NodeIx,
+        hook: &str,
+        spec: &LifecycleHook,
+        vars: &Vars,
+    ) -> Result<(), String> {
+        let name = hook_name(&self.name_of(ix), hook);
+        if self.status.by_name(&name).is_some() {
+            return Ok(());
+        }
+        if spec.expression.is_empty() {
+            return Err(format!("Expression required for hook {name}"));
+        }
+        if condition(&spec.expression, vars)? {
+            self.start_hook(boundary, compiled, ix, hook, spec, vars)?;
+        }
+        Ok(())
+    }
+
+    fn start_hook(
+        &mut self,
+        boundary: NodeIx,
+        compiled: &Arc<Compiled>,
+        ix: NodeIx,
+        hook: &str,
+        spec: &LifecycleHook,
+        vars: &Vars,
+    ) -> Result<(), String> {
+        let passed = self.hook_arguments(Some((boundary, compiled)), &spec.arguments, vars)?;
+        let of = self.name_of(ix);
+        let is_exit = hook == "exit";
+        let inherited = self.node(ix).is_some_and(|node| node.exit_handler);
+        let started = self.start(Start {
+            name: if is_exit { on_exit_name(&of) } else { hook_name(&of, hook) },
+            template: spec.template.clone(),
+            template_ref: spec.template_ref.clone(),
+            inline: None,
+            scope: compiled.scope.clone(),
+            passed,
+            captured: Default::default(),
+            owner: Owner::Hook(ix, hook.to_owned()),
+            boundary: Some(boundary),
+            parents: vec![ix],
+            exit_handler: is_exit || inherited,
+            hooked: true,
+            holder: None,
+        });
+        match started {
+            Started::Node(_) => Ok(()),
+            Started::Blocked => {
+                self.status.index.blocked.insert(boundary);
+                Ok(())
+            }
+            Started::Failed(_, message) => Err(message),
+        }
+    }
+
+    /// Renders a hook's arguments; references to absent outputs count as not passed.
+    fn hook_arguments(
+        &self,
+        boundary: Option<(NodeIx, &Arc<Compiled>)>,
+        arguments: &Arguments,
+        vars: &Vars,
+    ) -> Result<Passed, String> {
+        if arguments.is_empty() {
+            return Ok(Passed::default());
+        }
+        let mut arguments = arguments.clone();
+        let mut absent = Vec::new();
+        arguments.parameters.retain(|parameter| {
+            let pure = parameter.value.as_ref().and_then(|value| {
+                Some(value.as_str().strip_prefix("{{")?.strip_suffix("}}")?.trim().to_owned())
+            });
+            let is_absent = pure.is_some_and(|tag| matches!(vars.get(&tag), Some(Var::Absent)));
+            if is_absent {
+                absent.push(parameter.name.clone());
+            }
+            !is_absent
+        });
+        let value = serde_json::to_value(&arguments).map_err(|e| e.to_string())?;
+        let tree = Tree::compile(&value).map_err(|(at, e)| format!("{at}: {e}"))?;
+        let rendered = tree.render(vars, &mut Fuel::default()).map_err(|e| e.to_string())?;
+        if let Some(name) = rendered.absent.first() {
+            return Err(format!(
+                "unable to substitute {{{{{name}}}}}: output is an absent optional (skipped/omitted node with no default)"
+            ));
+        }
+        let mut arguments: Arguments = typed(rendered.value)?;
+        if let Some((boundary, compiled)) = boundary {
+            let artifacts = std::mem::take(&mut arguments.artifacts);
+            for artifact in artifacts {
+                if let Some(found) = self.resolve_artifact(boundary, compiled, artifact, vars)? {
+                    arguments.artifacts.push(found);
+                }
+            }
+        } else {
+            for artifact in &mut arguments.artifacts {
+                let name =
+                    artifact.from.trim().trim_start_matches("{{").trim_end_matches("}}").trim().to_owned();
+                if let Some(name) = name.strip_prefix("workflow.outputs.artifacts.")
+                    && let Some(found) = self.status.outputs.artifact(name)
+                {
+                    *artifact =
+                        runner_workflows::spec::Artifact { name: artifact.name.clone(), ..found.clone() };
+                }
+            }
+        }
+        Ok(Passed { arguments, absent })
+    }
+
+    /// Starts the run's hooks that are due. True when none is still open.
+    ///
+    /// # Errors
+    /// When an expression is wrong, or a hook has none.
+    pub(super) fn workflow_hooks(&mut self) -> Result<bool, String> {
+        let hooks = self.plan.workflow.spec.hooks.clone();
+        let mut all_done = true;
+        for (hook, spec) in hooks.iter().filter(|(hook, _)| *hook != "exit") {
+            let name = hook_name(&self.status.name, hook);
+            if let Some(ix) = self.status.by_name(&name) {
+                all_done &= !self.is_open(ix);
+                continue;
+            }
+            if spec.expression.is_empty() {
+                return Err(format!("Expression required for hook {name}"));
+            }
+            let vars = self.outcome_vars();
+            if condition(&spec.expression, &vars)? {
+                all_done = false;
+                self.start_workflow_hook(name, spec, Owner::WorkflowHook(hook.clone()), false, &vars)?;
+            }
+        }
+        Ok(all_done)
+    }
+
+    /// Starts a hook or the exit handler of the run.
+    pub(super) fn start_workflow_hook(
+        &mut self,
+        name: String,
+        spec: &LifecycleHook,
+        owner: Owner,
+        exit_handler: bool,
+        vars: &Vars,
+    ) -> Result<(), String> {
+        let passed = self.hook_arguments(None, &spec.arguments, vars)?;
+        let parents = match owner {
+            Owner::WorkflowHook(_) => self.status.root().into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let started = self.start(Start {
+            name,
+            template: spec.template.clone(),
+            template_ref: spec.template_ref.clone(),
+            inline: None,
+            scope: self.plan.workflow.root_scope(),
+            passed,
+            captured: Default::default(),
+            owner,
+            boundary: None,
+            parents,
+            exit_handler,
+            hooked: true,
+            holder: None,
+        });
+        match started {
+            Started::Node(_) | Started::Blocked => Ok(()),
+            Started::Failed(_, message) => Err(message),
+        }
+    }
+
+    /// Globals with the outcome so far.
+    pub(super) fn outcome_vars(&mut self) -> Vars {
+        let globals = globals::globals(self.plan, self.status);
+        let mut vars = Vars::child(&globals);
+        globals::outcome(self.status, &mut vars);
+        globals::duration(self.status, &mut vars, self.now);
+        vars
+    }
+
+    /// Tells whoever waits for a node that it changed.
+    pub(super) fn tell_owner(&mut self, ix: NodeIx) {
+        let Some(node) = self.node(ix) else { return };
+        let fulfilled = node.phase.fulfilled();
+        match node.owner.clone() {
+            Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => {
+                self.queue.push_back(super::Todo::Workflow);
+            }
+            Owner::Steps(steps, _) => {
+                if fulfilled {
+                    self.queue.push_back(super::Todo::Advance(steps));
+                }
+            }
+            Owner::Group(group, call, _) => self.group_child(group, ix, call),
+            Owner::Dag(dag, task) => self.dag_child(dag, ix, task),
+            Owner::TaskGroup(group, _) => self.loop_child(group, ix),
+            Owner::Retry(of) => {
+                self.queue.push_back(super::Todo::Advance(of));
+                // Hooks of the step look at the attempt's phase too.
+                if !fulfilled {
+                    self.queue.push_back(super::Todo::Changed(of));
+                }
+            }
+            Owner::Hook(of, _) => {
+                if fulfilled {
+                    self.queue.push_back(super::Todo::Changed(of));
+                }
+            }
+            Owner::ContainerSet(_) => {}
+        }
+        if !self.plan.workflow.spec.hooks.is_empty() {
+            self.queue.push_back(super::Todo::Workflow);
+        }
+    }
+
+    /// The node that waits for this one, if a node does.
+    pub(super) fn owner_of(&self, ix: NodeIx) -> Option<NodeIx> {
+        match self.node(ix)?.owner {
+            Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => None,
+            Owner::Steps(owner, _)
+            | Owner::Group(owner, _, _)
+            | Owner::Dag(owner, _)
+            | Owner::TaskGroup(owner, _)
+            | Owner::Retry(owner)
+            | Owner::Hook(owner, _)
+            | Owner::ContainerSet(owner) => Some(owner),
+        }
+    }
+}
+
+fn node_display(turn: &Turn<'_>, ix: NodeIx) -> String {
+    turn.node(ix).map(|node| node.display_name.clone()).unwrap_or_default()
+}
+
+/// The exit handler of the run: `onExit`, or the hook named `exit`.
+pub(super) fn exit_hook(turn: &Turn<'_>) -> Option<LifecycleHook> {
+    let spec = &turn.plan.workflow.spec;
+    if let Some(hook) = spec.hooks.get("exit") {
+        let arguments =
+            if hook.arguments.is_empty() { spec.arguments.clone() } else { hook.arguments.clone() };
+        return Some(LifecycleHook { arguments, ..hook.clone() });
+    }
+    (!spec.on_exit.is_empty()).then(|| LifecycleHook {
+        template: spec.on_exit.clone(),
+        arguments: spec.arguments.clone(),
+        ..LifecycleHook::default()
+    })
+}
+
+/// Phases of a node that hooks call completed but that end a run well.
+pub(super) fn succeeded(phase: NodePhase) -> bool {
+    matches!(phase, NodePhase::Succeeded | NodePhase::Skipped | NodePhase::Omitted)
+}

@@ -1,0 +1,166 @@
+//! Leaves: what runners report of attempts.
+//! Does not talk to runners.
+
+use runner_workflows::spec::Outputs;
+
+use super::{Todo, Turn};
+use crate::Timestamp;
+use crate::fact::Fact;
+use crate::input::Observed;
+use crate::node::{AttemptState, NodeIx, NodePhase, NodeType, Work};
+
+impl Turn<'_> {
+    /// A runner saw something. Reports about an older attempt, or one that has ended, are ignored.
+    pub(super) fn observed(&mut self, ix: NodeIx, attempt: u32, what: Observed) {
+        let Some(node) = self.status.node(ix) else { return };
+        let Work::Attempt { number, state } = node.work.clone() else { return };
+        if number != attempt {
+            return;
+        }
+        match what {
+            Observed::Running { at, host } => {
+                if state == AttemptState::Intended {
+                    self.emit(Fact::AttemptObserved { ix, at, host, daemon_ip: None, progress: None });
+                    self.queue.push_back(Todo::Changed(ix));
+                }
+            }
+            Observed::Progress(done, all) => {
+                let at = self.now;
+                let host = String::new();
+                self.emit(Fact::AttemptObserved {
+                    ix,
+                    at,
+                    host,
+                    daemon_ip: None,
+                    progress: Some((done, all)),
+                });
+            }
+            Observed::Ready { at, ip } => {
+                self.emit(Fact::AttemptObserved {
+                    ix,
+                    at,
+                    host: String::new(),
+                    daemon_ip: Some(ip),
+                    progress: None,
+                });
+                self.queue.push_back(Todo::Changed(ix));
+            }
+            Observed::Finished { phase, message, outputs, started_at, finished_at } => {
+                self.ended(ix, state, (phase, message), outputs, (started_at, finished_at));
+            }
+            Observed::Lost { reason } => {
+                if let AttemptState::Cancelling { message } = state {
+                    self.ended(
+                        ix,
+                        AttemptState::Running,
+                        (NodePhase::Failed, message),
+                        Outputs::default(),
+                        (None, self.now),
+                    );
+                } else {
+                    self.emit(Fact::AttemptLost { ix, reason: format!("lost: {reason}"), at: self.now });
+                    self.end_containers(ix, NodePhase::Error);
+                    self.queue.push_back(Todo::Changed(ix));
+                }
+            }
+        }
+    }
+
+    fn ended(
+        &mut self,
+        ix: NodeIx,
+        state: AttemptState,
+        (mut phase, mut message): (NodePhase, String),
+        outputs: Outputs,
+        (started_at, at): (Option<Timestamp>, Timestamp),
+    ) {
+        let daemon = self.status.node(ix).is_some_and(|node| node.daemoned);
+        match state {
+            AttemptState::Cancelling { message: reason } => {
+                if daemon && reason.is_empty() {
+                    phase = NodePhase::Succeeded;
+                    message.clear();
+                } else if phase != NodePhase::Succeeded {
+                    phase = NodePhase::Failed;
+                    message = reason;
+                }
+            }
+            AttemptState::Intended | AttemptState::Running => {
+                if daemon && phase == NodePhase::Succeeded {
+                    phase = NodePhase::Failed;
+                    message = "the daemon ended by itself".to_owned();
+                }
+            }
+        }
+        let outputs = self.with_declared(ix, outputs);
+        let outputs = (!outputs.is_empty()).then(|| Box::new(outputs));
+        self.emit(Fact::AttemptFinished { ix, phase, message, outputs, started_at, at });
+        self.end_containers(ix, phase);
+        if phase == NodePhase::Succeeded {
+            self.save_memo(ix);
+        }
+        self.queue.push_back(Todo::Changed(ix));
+    }
+
+    /// Runners report values; what else the template says of an output is added here.
+    fn with_declared(&self, ix: NodeIx, mut outputs: Outputs) -> Outputs {
+        let Ok(compiled) = self.plan.template_of(self.status, ix) else { return outputs };
+        let declared = &compiled.template.outputs;
+        for parameter in &mut outputs.parameters {
+            if let Some(known) = declared.parameter(&parameter.name)
+                && parameter.global_name.is_empty()
+                && !known.global_name.contains("{{")
+            {
+                parameter.global_name.clone_from(&known.global_name);
+            }
+        }
+        for artifact in &mut outputs.artifacts {
+            if let Some(known) = declared.artifact(&artifact.name)
+                && artifact.global_name.is_empty()
+                && !known.global_name.contains("{{")
+            {
+                artifact.global_name.clone_from(&known.global_name);
+            }
+        }
+        outputs
+    }
+
+    /// Containers of a set that were not reported end with their pod.
+    fn end_containers(&mut self, ix: NodeIx, phase: NodePhase) {
+        let children = self.status.node(ix).map(|node| node.children.clone()).unwrap_or_default();
+        let mut queue: Vec<NodeIx> = children;
+        while let Some(child) = queue.pop() {
+            let Some(node) = self.status.node(child) else { continue };
+            if node.node_type != NodeType::Container || node.boundary != Some(ix) {
+                continue;
+            }
+            queue.extend(node.children.iter().copied());
+            if !node.phase.fulfilled() {
+                let message =
+                    if phase == NodePhase::Succeeded { "" } else { "the pod ended before the container did" };
+                self.finish(child, phase, message, None);
+            }
+        }
+    }
+
+    /// Daemons end with the Steps or DAG that they were started in.
+    pub(super) fn kill_daemons(&mut self, boundary: NodeIx) {
+        let daemons: Vec<NodeIx> = self
+            .status
+            .index
+            .working
+            .iter()
+            .copied()
+            .filter(|ix| {
+                self.status.node(*ix).is_some_and(|node| {
+                    node.daemoned
+                        && node.boundary == Some(boundary)
+                        && matches!(node.work, Work::Attempt { .. })
+                })
+            })
+            .collect();
+        for ix in daemons {
+            self.emit(Fact::AttemptCancelled { ix, message: String::new() });
+        }
+    }
+}
