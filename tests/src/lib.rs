@@ -1,6 +1,8 @@
 //! Proof of the product: house rules, conformance corpora, examples, simulation and benchmarks.
 //! Holds no product code; nothing here is linked into the binary.
 
+pub mod binary;
 pub mod conformance;
+pub mod examples;
 pub mod paths;
 pub mod tidy;

@@ -4,11 +4,16 @@
 //! A corpus is a folder with an `index.json`. Cases are data written by others: a case that panics or hangs is
 //! a failed case, never a failed run.
 
+pub mod controller;
+pub mod examples;
 pub mod facts;
 pub mod guard;
 pub mod index;
 pub mod known;
+pub mod language;
+pub mod lint;
 pub mod outcome;
 pub mod path;
 pub mod report;
 pub mod select;
+pub mod suite;

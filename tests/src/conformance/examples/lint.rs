@@ -1,0 +1,82 @@
+//! Lint of an example: valid or invalid as the index says, `ignored_fields` reported.
+//! Does not run it.
+
+use runner_workflows::diagnostic::Diagnostic;
+use runner_workflows::parse::Manifest;
+use runner_workflows::resolve::Catalog;
+use runner_workflows::validate::{Options, validate};
+use serde_json::Value;
+
+use crate::conformance::index::{Case, Index};
+use crate::conformance::language::{errors, load, register};
+use crate::conformance::outcome::Outcome;
+
+/// Lints the file of a case, or the files given to its script.
+pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
+    let checked = if case.text("file").is_empty() { scripted(index, case) } else { filed(index, case) };
+    checked.unwrap_or_else(|why| (Outcome::Failed(vec![why]), Vec::new()))
+}
+
+/// What others must provide before the file makes sense.
+fn catalog(index: &Index, case: &Case) -> Result<Catalog, String> {
+    let mut catalog = Catalog::default();
+    for need in case.list("needs") {
+        if let Some(file) = need.get("file").and_then(Value::as_str) {
+            let kind = need.get("kind").and_then(Value::as_str);
+            register(&mut catalog, file, &index.read(file)?, kind)?;
+        }
+    }
+    Ok(catalog)
+}
+
+fn filed(index: &Index, case: &Case) -> Result<(Outcome, Vec<String>), String> {
+    let file = case.text("file");
+    let wanted = case.body.pointer("/expect/lint").and_then(Value::as_str);
+    let mut catalog = catalog(index, case)?;
+    let kind = case.list("kinds").first().and_then(Value::as_str);
+    let (manifests, problems) = load(file, &index.read(file)?, kind);
+    manifests.iter().for_each(|manifest| {
+        catalog.add(manifest);
+    });
+    let mut found = errors(&problems);
+    found.extend(validated(&manifests, &catalog));
+    let mut wrong = Vec::new();
+    match (wanted, found.is_empty()) {
+        (Some("valid"), false) => wrong.push(format!("should be valid, but: {}", found.join("; "))),
+        (Some("invalid"), true) => wrong.push("should be invalid".to_owned()),
+        _ => {}
+    }
+    for field in case.list("ignored_fields").iter().filter_map(Value::as_str) {
+        if !reported(&problems, field) {
+            wrong.push(format!("the ignored field {field} is not reported"));
+        }
+    }
+    Ok((Outcome::of(wrong), found))
+}
+
+/// Manifests given to a script must at least parse: what the script makes of them is checked when it runs.
+fn scripted(index: &Index, case: &Case) -> Result<(Outcome, Vec<String>), String> {
+    let given = case.list("given");
+    if given.is_empty() {
+        return Ok((Outcome::Skipped("a script of the command line".to_owned()), Vec::new()));
+    }
+    let mut wrong = Vec::new();
+    for entry in given {
+        let file = entry.get("file").and_then(Value::as_str).unwrap_or_default();
+        let kind = entry.get("kind").and_then(Value::as_str);
+        let (_, problems) = load(file, &index.read(file)?, kind);
+        wrong.extend(errors(&problems).into_iter().map(|why| format!("{file}: {why}")));
+    }
+    Ok((Outcome::of(wrong), Vec::new()))
+}
+
+fn validated(manifests: &[Manifest], catalog: &Catalog) -> Vec<String> {
+    let options = Options { lint: true, ..Options::default() };
+    let known = manifests.iter().filter(|manifest| !matches!(manifest, Manifest::Other(_)));
+    known.flat_map(|manifest| errors(&validate(manifest, options, catalog))).collect()
+}
+
+fn reported(problems: &[Diagnostic], field: &str) -> bool {
+    let name = field.rsplit(['.', '/']).next().unwrap_or(field);
+    problems.iter().any(|problem| problem.code == "unknown-field" && problem.message.contains(name))
+}

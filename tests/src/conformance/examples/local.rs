@@ -1,0 +1,97 @@
+//! Cases of class `local`: really run, with the built binary and real processes.
+//! Does not know the single steps of scripts: `steps` does.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::steps;
+use super::subject::{Scene, phase};
+use crate::conformance::facts::judge;
+use crate::conformance::index::{Case, Index};
+use crate::conformance::outcome::Outcome;
+
+/// How long a workflow may take.
+pub(super) const LIMIT: Duration = Duration::from_secs(45);
+/// Namespace of upstream's tests.
+const NAMESPACE: &str = "argo";
+/// Set to run the cases that take minutes.
+const LONG: &str = "CONFORMANCE_LONG";
+
+/// Runs one case; the second value tells what happened.
+pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
+    let flag = |key: &str| case.body.get(key).and_then(Value::as_bool) == Some(true);
+    if flag("long") && std::env::var_os(LONG).is_none() {
+        return (Outcome::Skipped(format!("takes minutes; set {LONG}=1 to run it")), Vec::new());
+    }
+    let mut scene = match Scene::new(NAMESPACE) {
+        Ok(scene) => scene,
+        Err(why) => return (Outcome::Failed(vec![why]), Vec::new()),
+    };
+    let result = if case.list("script").is_empty() {
+        filed(index, case, &mut scene)
+    } else {
+        steps::script(index, case, &mut scene)
+    };
+    scene.end();
+    let outcome = result.unwrap_or_else(|why| Outcome::Failed(vec![why]));
+    (outcome, scene.sketch())
+}
+
+fn filed(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, String> {
+    let kinds: Vec<&str> = case.list("kinds").iter().filter_map(Value::as_str).collect();
+    if !kinds.contains(&"Workflow") {
+        return Ok(Outcome::Skipped(format!("nothing to submit: {}", kinds.join(", "))));
+    }
+    let wanted = case.body.pointer("/expect/phase").and_then(Value::as_str);
+    if wanted == Some("Interactive") {
+        return Ok(Outcome::Skipped("see the scripted cases that use this file".to_owned()));
+    }
+    if let Some(why) = steps::provide(index, case.list("needs"), scene)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let file = index.folder.join(case.text("file"));
+    let invalid = case.body.pointer("/expect/lint").and_then(Value::as_str) == Some("invalid");
+    if let Some(said) = scene.submit(&[&file.to_string_lossy()])? {
+        let fine = invalid && said.code == Some(3);
+        return Ok(Outcome::of(if fine {
+            Vec::new()
+        } else {
+            vec![format!("{:?}: {}", said.code, said.both())]
+        }));
+    }
+    if invalid {
+        return Ok(Outcome::Failed(vec!["was submitted though it is invalid".to_owned()]));
+    }
+    let drive = case.list("drive");
+    if let Some(why) = steps::drive(drive, scene)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let ended = scene.wait("completed", &[], LIMIT)?;
+    let mut wrong = Vec::new();
+    if !ended {
+        wrong.push(format!("does not end within {} s", LIMIT.as_secs()));
+    }
+    wrong.extend(judged(case, scene, wanted));
+    Ok(Outcome::of(wrong))
+}
+
+fn judged(case: &Case, scene: &Scene, wanted: Option<&str>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let got = phase(scene.newest());
+    let message = scene.newest().pointer("/status/message").and_then(Value::as_str).unwrap_or_default();
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != "Random" && *wanted != got) {
+        wrong.push(format!("phase {got} instead of {wanted}: {message}"));
+    }
+    let parts = match case.body.pointer("/expect/message_contains") {
+        Some(Value::String(part)) => vec![part.as_str()],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    for part in parts.into_iter().filter(|part| !message.contains(part)) {
+        wrong.push(format!("message `{message}` does not contain `{part}`"));
+    }
+    let facts = case.body.pointer("/expect/nodes").and_then(Value::as_array).cloned().unwrap_or_default();
+    wrong.extend(judge(scene, &facts));
+    wrong
+}

@@ -1,0 +1,232 @@
+//! The steps of end-to-end scripts and of `drive`, as commands of the binary.
+//! Does not judge the end of a case: `local` does; facts of a step are judged after it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::local::LIMIT;
+use super::subject::Scene;
+use crate::conformance::facts::judge;
+use crate::conformance::index::{Case, Index};
+use crate::conformance::outcome::Outcome;
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Follows a script.
+///
+/// # Errors
+/// A step that cannot be carried out.
+pub(super) fn script(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, String> {
+    let mut wrong = Vec::new();
+    for (number, step) in case.list("script").iter().enumerate() {
+        let label = format!("step {number} {}", text(step, "do"));
+        let facts = step.get("expect").and_then(Value::as_array).cloned().unwrap_or_default();
+        match follow(index, case, scene, step, &facts).map_err(|why| format!("{label}: {why}"))? {
+            Done::Yes => {}
+            Done::Skip(why) => return Ok(Outcome::Skipped(format!("{label}: {why}"))),
+            Done::No(why) => wrong.push(format!("{label}: {why}")),
+        }
+        scene.look()?;
+        wrong.extend(judge(scene, &facts).into_iter().map(|why| format!("{label}: {why}")));
+        if !wrong.is_empty() {
+            break;
+        }
+    }
+    Ok(Outcome::of(wrong))
+}
+
+/// What came of a step.
+enum Done {
+    Yes,
+    No(String),
+    Skip(String),
+}
+
+fn follow(
+    index: &Index,
+    case: &Case,
+    scene: &mut Scene,
+    step: &Value,
+    facts: &[Value],
+) -> Result<Done, String> {
+    match text(step, "do") {
+        "create" => {
+            for number in step.get("given").and_then(Value::as_array).into_iter().flatten() {
+                let file = given(index, case, scene, number)?;
+                scene.must(&["apply", "-f", &file])?;
+            }
+            Ok(Done::Yes)
+        }
+        "submit" => {
+            let file = given(index, case, scene, step.get("given").unwrap_or(&Value::Null))?;
+            submitted(scene.submit(&[&file])?)
+        }
+        "submit-from" => {
+            let name = last_created(index, case, text(step, "kind"))?;
+            let from = format!("{}/{name}", text(step, "kind").to_lowercase());
+            submitted(scene.submit(&["--from", &from])?)
+        }
+        "wait" => {
+            let until = text(step, "until");
+            let reached = scene.wait(until, facts, LIMIT)?;
+            Ok(if reached { Done::Yes } else { Done::No(format!("never `{until}`: {:?}", scene.sketch())) })
+        }
+        "shutdown" => {
+            let verb = if text(step, "strategy") == "Terminate" { "terminate" } else { "stop" };
+            verb_on_newest(scene, verb, &[])
+        }
+        "cli" => {
+            let args: Vec<&str> = step
+                .get("args")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            scene.command(&index.folder, &args)?;
+            Ok(Done::Yes)
+        }
+        "sleep" => {
+            let seconds = step.get("seconds").and_then(Value::as_f64).unwrap_or_default();
+            std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 60.0)));
+            Ok(Done::Yes)
+        }
+        "delete" => verb_on_newest(scene, "delete", &[]),
+        "create-configmap" | "update-configmap" => {
+            let meta = json!({ "name": text(step, "name"), "labels": step.get("labels") });
+            config_map(scene, &meta, step.get("data").unwrap_or(&Value::Null)).map(|()| Done::Yes)
+        }
+        // Nothing after it may depend on the ConfigMap; its absence cannot be seen through the workflow.
+        "delete-configmap" => Ok(Done::Yes),
+        "database-semaphore" => {
+            sync_limit(scene, text(step, "name"), step.get("limit").unwrap_or(&Value::Null))
+        }
+        other => Ok(Done::Skip(format!("this harness does not know the step `{other}`"))),
+    }
+}
+
+fn submitted(refusal: Option<crate::binary::Said>) -> Result<Done, String> {
+    match refusal {
+        None => Ok(Done::Yes),
+        Some(said) => Err(format!("refused: {:?}: {}", said.code, said.both())),
+    }
+}
+
+fn verb_on_newest(scene: &Scene, verb: &str, more: &[&str]) -> Result<Done, String> {
+    let name = scene.names.last().ok_or("there is no workflow yet")?.clone();
+    let mut words = vec![verb, &name];
+    words.extend(more);
+    scene.must(&words).map(|_| Done::Yes)
+}
+
+/// Writes a given manifest, completed by its kind, and returns its path.
+fn given(index: &Index, case: &Case, scene: &Scene, number: &Value) -> Result<String, String> {
+    let number = number.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or_default();
+    let entry = case.list("given").get(number).ok_or_else(|| format!("nothing is given as {number}"))?;
+    let mut content = index.read(text(entry, "file"))?;
+    let has = |key: &str, content: &str| content.lines().any(|line| line.starts_with(key));
+    if !has("kind:", &content) && !content.trim_start().starts_with('{') {
+        content = format!("kind: {}\n{content}", text(entry, "kind"));
+    }
+    if !has("apiVersion:", &content) && !content.trim_start().starts_with('{') {
+        content = format!("apiVersion: argoproj.io/v1alpha1\n{content}");
+    }
+    write(scene, &format!("given-{number}.yaml"), &content)
+}
+
+fn write(scene: &Scene, name: &str, content: &str) -> Result<String, String> {
+    let path = scene.home.folder().join(name);
+    std::fs::write(&path, content).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// Name of the last given manifest of a kind.
+fn last_created(index: &Index, case: &Case, kind: &str) -> Result<String, String> {
+    let entries = case.list("given").iter().filter(|entry| text(entry, "kind") == kind);
+    let entry = entries.last().ok_or_else(|| format!("no {kind} is given"))?;
+    let content = index.read(text(entry, "file"))?;
+    let (manifests, _) = crate::conformance::language::load(text(entry, "file"), &content, Some(kind));
+    manifests
+        .first()
+        .map(|manifest| manifest.name().to_owned())
+        .ok_or_else(|| "the manifest has no name".to_owned())
+}
+
+fn config_map(scene: &Scene, metadata: &Value, data: &Value) -> Result<(), String> {
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data });
+    let file = write(scene, &format!("configmap-{}.json", text(metadata, "name")), &object.to_string())?;
+    scene.must(&["apply", "-f", &file]).map(|_| ())
+}
+
+/// A limit of the database locks, `namespace/key`.
+fn sync_limit(scene: &Scene, name: &str, limit: &Value) -> Result<Done, String> {
+    let metadata = json!({ "name": name });
+    let object = json!({ "apiVersion": "runner/v1", "kind": "SyncLimit", "metadata": metadata, "spec": { "limit": limit } });
+    let file = write(scene, &format!("limit-{}.json", name.replace('/', "-")), &object.to_string())?;
+    scene.must(&["apply", "-f", &file]).map(|_| Done::Yes)
+}
+
+/// Provides what a case needs; the second value says what cannot be provided.
+///
+/// # Errors
+/// It is refused.
+pub(super) fn provide(index: &Index, needs: &[Value], scene: &Scene) -> Result<Option<String>, String> {
+    for need in needs {
+        let (kind, file) = (text(need, "kind"), text(need, "file"));
+        if !file.is_empty() {
+            scene.must(&["apply", "-f", &index.folder.join(file).to_string_lossy()])?;
+            continue;
+        }
+        match kind {
+            "SyncLimit" => {
+                let name = format!("argo/{}", text(need, "key"));
+                sync_limit(scene, &name, need.get("limit").unwrap_or(&json!(1)))?;
+            }
+            // There is always a local repository.
+            "ArtifactRepository" => {}
+            other => return Ok(Some(format!("needs a {other}, which the test does not make up"))),
+        }
+    }
+    Ok(None)
+}
+
+/// Carries out `drive`; the value says why it cannot be.
+///
+/// # Errors
+/// A command that fails.
+pub(super) fn drive(steps: &[Value], scene: &mut Scene) -> Result<Option<String>, String> {
+    for step in steps {
+        match text(step, "do") {
+            "submit" => {}
+            "wait" => {
+                let until = text(step, "until");
+                if until == "paused" {
+                    return Ok(Some("a pause of the debugger is not built in yet".to_owned()));
+                }
+                if !scene.wait(until, &[], LIMIT)? {
+                    return Err(format!("never `{until}`: {:?}", scene.sketch()));
+                }
+            }
+            "resume" => {
+                verb_on_newest(scene, "resume", &[])?;
+            }
+            "node-set" => {
+                let name = scene.names.last().cloned().unwrap_or_default();
+                let mut words = vec!["node".to_owned(), "set".to_owned(), name];
+                words.extend(["--node-field-selector".to_owned(), text(step, "selector").to_owned()]);
+                for (key, value) in
+                    step.get("outputParameters").and_then(Value::as_object).into_iter().flatten()
+                {
+                    words.extend(["-p".to_owned(), format!("{key}={}", value.as_str().unwrap_or_default())]);
+                }
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                scene.must(&words)?;
+            }
+            other => return Ok(Some(format!("this harness does not know the step `{other}`"))),
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,83 @@
+//! A conformance run: picks corpora and cases, runs each under guard, collects the report.
+//! Does not know what the cases of a corpus mean.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::guard::guarded;
+use super::index::{CORPORA, Case, Index};
+use super::outcome::{CaseResult, Outcome};
+use super::report::Report;
+use super::{controller, examples, lint};
+
+/// A case without an answer after this is hung.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Folder of the corpora.
+    pub dir: PathBuf,
+    /// Names of corpora, or prefixes of names; empty is all.
+    pub corpora: Vec<String>,
+    /// Texts that the id must contain; empty is all.
+    pub cases: Vec<String>,
+    /// Classes; empty is all.
+    pub classes: Vec<String>,
+    /// Keep what happened.
+    pub verbose: bool,
+}
+
+impl Options {
+    fn wants_corpus(&self, corpus: &str) -> bool {
+        self.corpora.is_empty() || self.corpora.iter().any(|wanted| corpus.starts_with(wanted.as_str()))
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        let id = self.cases.is_empty() || self.cases.iter().any(|wanted| case.id.contains(wanted.as_str()));
+        id && (self.classes.is_empty() || self.classes.contains(&case.class))
+    }
+}
+
+/// Runs what the options name.
+///
+/// # Errors
+/// An index that cannot be read, or a corpus of a name that nobody knows.
+pub fn run(options: &Options) -> Result<Report, String> {
+    if let Some(unknown) =
+        options.corpora.iter().find(|wanted| !CORPORA.iter().any(|name| name.starts_with(wanted.as_str())))
+    {
+        return Err(format!("there is no corpus `{unknown}`; there are {}", CORPORA.join(", ")));
+    }
+    let mut report = Report::default();
+    for corpus in CORPORA.into_iter().filter(|corpus| options.wants_corpus(corpus)) {
+        let Some(index) = Index::load(&options.dir, corpus)? else {
+            report.absent.push(corpus.to_owned());
+            continue;
+        };
+        let index = Arc::new(index);
+        for case in index.cases.iter().filter(|case| options.wants(case)) {
+            report.results.push(one(&index, case, options.verbose));
+        }
+    }
+    Ok(report)
+}
+
+fn one(index: &Arc<Index>, case: &Case, verbose: bool) -> CaseResult {
+    let (shared, body) = (Arc::clone(index), case.clone());
+    let answer = guarded(LIMIT, move || match shared.corpus.as_str() {
+        "workflows/lint" => lint::run_case(&shared, &body),
+        "workflows/controller" => controller::run_case(&shared, &body),
+        _ => examples::run_case(&shared, &body),
+    });
+    let (outcome, log) = answer.unwrap_or_else(|why| (Outcome::Failed(vec![why]), Vec::new()));
+    CaseResult {
+        corpus: index.corpus.clone(),
+        class: if case.class.is_empty() { case.confidence.clone() } else { case.class.clone() },
+        id: case.id.clone(),
+        confidence: if case.contested { "contested".to_owned() } else { case.confidence.clone() },
+        outcome,
+        log: if verbose { log } else { Vec::new() },
+    }
+}
