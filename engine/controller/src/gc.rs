@@ -1,0 +1,113 @@
+//! Garbage: finished workflows whose time to live is over, with the directories of their attempts.
+//! Deliberately the only place that deletes. Logs live as long as their workflow; `podGC` does not shorten that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runner_runners::AttemptId;
+use runner_store::{Catalog, Maintenance, StreamId, TimeRange, WorkflowQuery, WorkflowSort};
+
+use crate::clock::after;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::load;
+use crate::projection::RowDetail;
+
+/// Part of the finished workflows that one scan may delete: a clock that was set to the future by mistake costs
+/// a part of the history, and time to notice (F26).
+const LARGEST_PART: usize = 5;
+/// What a scan may always delete.
+const ALWAYS: usize = 16;
+
+/// Deletes workflows when their time to live is over.
+pub(crate) async fn collect(core: Arc<Core>, every: Duration) {
+    let mut scan_at = core.clock.now();
+    loop {
+        let now = core.clock.now();
+        for stream in core.take_doomed(now) {
+            expire(&core, &stream).await;
+        }
+        if core.options.adopt && scan_at <= now {
+            scan_at = after(now, every);
+            if let Err(error) = scan(&core, now).await {
+                tracing::warn!(%error, "finished workflows could not be looked at");
+            }
+        }
+        let next = core.next_doom().map_or(after(now, every), |at| at.min(after(now, every)));
+        tokio::select! {
+            biased;
+            () = core.doom.notified() => {}
+            () = core.clock.sleep_until(next) => {}
+        }
+    }
+}
+
+async fn expire(core: &Core, stream: &StreamId) {
+    match delete(core, stream).await {
+        Ok(()) => tracing::info!(%stream, "deleted at the end of its time to live"),
+        Err(Error::NotFound(_)) => {}
+        // It was retried and runs again; its next end counts.
+        Err(Error::Refused(_)) => {}
+        Err(error) => tracing::warn!(%stream, %error, "could not be deleted"),
+    }
+}
+
+/// Looks at all finished workflows, a page at a time.
+async fn scan(core: &Core, now: Timestamp) -> Result<()> {
+    let mut query = WorkflowQuery {
+        finished: TimeRange { from: None, to: Some(now) },
+        sort: WorkflowSort::FinishedDescending,
+        ..WorkflowQuery::default()
+    };
+    let (mut seen, mut due) = (0, Vec::new());
+    loop {
+        let page = Catalog::list_workflows(core.store.as_ref(), query.clone()).await?;
+        seen += page.items.len();
+        for row in &page.items {
+            if RowDetail::of(row).delete_at.is_some_and(|at| at <= now) {
+                due.push(StreamId::workflow(&row.uid)?);
+            }
+        }
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    let most = (seen / LARGEST_PART).max(ALWAYS);
+    if due.len() > most {
+        tracing::warn!(due = due.len(), most, "many workflows are due for deletion, taking them in parts");
+    }
+    // Lists come newest first; the oldest go first.
+    for stream in due.iter().rev().take(most) {
+        expire(core, stream).await;
+    }
+    Ok(())
+}
+
+/// Deletes a finished workflow: the directories of its attempts, then its stream. Cut off in between, it can be
+/// asked for again.
+pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
+    let store = core.store.as_ref();
+    let info = Maintenance::stream(store, stream).await?;
+    let info = info.ok_or_else(|| Error::NotFound(stream.key().to_owned()))?;
+    if !info.closed {
+        return Err(Error::Refused("it has not ended: stop or terminate it first".to_owned()));
+    }
+    match load::attempts(store, stream).await {
+        Ok(attempts) => {
+            for (node_id, attempt) in attempts {
+                let id = AttemptId { workflow_uid: stream.key().to_owned(), node_id, attempt };
+                for runner in core.runners.all() {
+                    runner.remove(&id).await?;
+                }
+            }
+        }
+        Err(Error::Corrupt { reason, .. }) => {
+            tracing::warn!(%stream, reason, "attempts are not known; their directories stay");
+        }
+        Err(error) => return Err(error),
+    }
+    Catalog::delete_workflow(store, stream).await?;
+    Ok(())
+}
