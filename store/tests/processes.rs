@@ -45,7 +45,7 @@ fn stream(number: usize) -> StreamId {
 
 fn body(number: usize, seq: u64) -> Vec<u8> {
     // Every tenth body is large enough to become a blob.
-    let size = if seq % 10 == 0 { 40_000 } else { 100 };
+    let size = if seq.is_multiple_of(10) { 40_000 } else { 100 };
     format!("{number}/{seq};").into_bytes().into_iter().cycle().take(size).collect()
 }
 

@@ -60,23 +60,23 @@ impl LockTable {
     fn grant(
         &mut self,
         stream: &StreamId,
-        holder: &String,
-        lock: &String,
+        holder: &str,
+        lock: &str,
         limit: u32,
         now: Timestamp,
     ) -> Result<()> {
-        let holders = self.holders.entry(lock.clone()).or_default();
+        let holders = self.holders.entry(lock.to_owned()).or_default();
         if holders.get(holder).is_some_and(|(owner, _)| owner == stream) {
             return Ok(());
         }
-        let queue = self.waiters.entry(lock.clone()).or_default();
+        let queue = self.waiters.entry(lock.to_owned()).or_default();
         let is_head =
             queue.first_key_value().is_some_and(|((_, _, name), owner)| name == holder && owner == stream);
         if !is_head || holders.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            return Err(Error::LockBusy { lock: lock.clone(), holder: holder.clone() });
+            return Err(Error::LockBusy { lock: lock.to_owned(), holder: holder.to_owned() });
         }
         queue.pop_first();
-        holders.insert(holder.clone(), (stream.clone(), now));
+        holders.insert(holder.to_owned(), (stream.clone(), now));
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Opens connections with the settings that durability depends on, and checks that SQLite took them.
 //! Deliberately leaves the schema to `migrate`.
 
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -108,40 +108,50 @@ fn check_version(version: &str) -> Result<()> {
     if found < limits::SQLITE_MIN_VERSION { Err(Error::SqliteTooOld(version.to_owned())) } else { Ok(()) }
 }
 
-/// Grows the write-ahead log with zeros, so that commits overwrite allocated blocks. SQLite ignores them: they
-/// carry no valid frame. The write lock is held meanwhile, so nobody can append where zeros go.
-pub(super) async fn pregrow(connection: &mut SqliteConnection, path: &Path, bytes: u64) -> Result<()> {
-    if bytes == 0 {
-        return Ok(());
-    }
+/// How the last step of growing the log ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// There is more to do.
+    Going,
+    /// It has its size, or there is no room for it.
+    Done,
+}
+
+/// Bytes per step: short enough that a commit that waits for it does not notice.
+const GROWTH_STEP_BYTES: u64 = 1 << 20;
+
+/// Grows the write-ahead log by one step of zeros, so that commits overwrite allocated blocks. SQLite ignores
+/// them: they carry no valid frame. The write lock is held meanwhile, so nobody can append where zeros go.
+///
+/// # Errors
+/// [`Error::Io`] when writing or syncing failed for another reason than a full disk: no more commits then.
+pub(super) async fn grow_log(connection: &mut SqliteConnection, path: &Path, bytes: u64) -> Result<Growth> {
     let wal = place::beside(path, "-wal");
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(|e| codes::error(&e))?;
     let grown = tokio::task::spawn_blocking(move || grow(&wal, bytes)).await;
     sqlx::query("ROLLBACK").execute(&mut *connection).await.map_err(|e| codes::error(&e))?;
-    match grown {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the write-ahead log was not grown; commits are slower"),
-        Err(error) => return Err(Error::Io(error.to_string())),
+    match grown.map_err(|e| Error::Io(e.to_string()))? {
+        Ok(growth) => Ok(growth),
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::warn!(%error, "no room to grow the write-ahead log; commits are slower");
+            Ok(Growth::Done)
+        }
+        Err(error) => Err(Error::Io(format!("growing the write-ahead log: {error}"))),
     }
-    Ok(())
 }
 
-fn grow(wal: &PathBuf, bytes: u64) -> std::io::Result<()> {
+fn grow(wal: &Path, bytes: u64) -> std::io::Result<Growth> {
     let mut file = std::fs::OpenOptions::new().write(true).open(wal)?;
     let before = file.metadata()?.len();
-    let zeros = vec![0_u8; 1 << 20];
+    let step = bytes.saturating_sub(before).min(GROWTH_STEP_BYTES);
     file.seek(SeekFrom::Start(before))?;
-    let mut missing = bytes.saturating_sub(before);
-    while missing > 0 {
-        let step = usize::try_from(missing).unwrap_or(usize::MAX).min(zeros.len());
-        let written = file.write_all(zeros.get(..step).unwrap_or_default());
-        if let Err(error) = written {
-            file.set_len(before)?;
-            return Err(error);
-        }
-        missing -= step as u64;
+    let zeros = vec![0_u8; usize::try_from(step).unwrap_or(0)];
+    if let Err(error) = file.write_all(&zeros) {
+        file.set_len(before)?;
+        return Err(error);
     }
-    Ok(())
+    file.sync_data()?;
+    Ok(if before + step < bytes { Growth::Going } else { Growth::Done })
 }
 
 #[cfg(test)]

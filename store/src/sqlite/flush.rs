@@ -53,7 +53,7 @@ impl<'c> Script<'c> {
     ) -> sqlx::Result<()> {
         for piece in pieces(rows) {
             self.builder.push(head);
-            self.builder.push_values(piece, |tuple, row| bind(tuple, row));
+            self.builder.push_values(piece, &mut bind);
             self.builder.push(tail);
             self.end_statement().await?;
         }

@@ -37,7 +37,8 @@ use crate::{Changes, Error, Result, limits};
 /// How a database is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The write-ahead log is grown to this size at open; 0 leaves it as it is.
+    /// The write-ahead log is grown to this size after opening, whenever the writer is idle and otherwise between
+    /// commits; 0 leaves it as it is.
     pub pregrow_wal_bytes: u64,
     /// Connections that read.
     pub readers: u32,
@@ -113,7 +114,6 @@ impl SqliteStore {
         }
         let mut connection = connect::for_writing(path, &options).await?;
         migrate::apply(&mut connection, migrations).await?;
-        connect::pregrow(&mut connection, path, options.pregrow_wal_bytes).await?;
         Self::start(path, options, connection).await
     }
 
@@ -133,6 +133,7 @@ impl SqliteStore {
             checkpoint,
             checkpointed: Arc::clone(&checkpointed),
             written: 0,
+            log_grows: options.pregrow_wal_bytes > 0,
             dead: None,
             #[cfg(test)]
             faults: faults.clone(),

@@ -32,6 +32,8 @@ pub(super) struct Writer {
     /// Set when one is done and a short one in here would finish it.
     pub(super) checkpointed: Arc<AtomicBool>,
     pub(super) written: u64,
+    /// Whether the write-ahead log has not got its size yet.
+    pub(super) log_grows: bool,
     /// The failure after which nothing is written any more.
     pub(super) dead: Option<Error>,
     #[cfg(test)]
@@ -50,10 +52,19 @@ impl Writer {
     /// Runs until every sender is gone and all requests are answered.
     pub(super) async fn run(mut self) {
         let mut waiting = Vec::new();
+        while self.log_grows && self.requests.is_empty() && !self.requests.is_closed() {
+            self.grow_log().await;
+        }
         while self.requests.recv_many(&mut waiting, limits::GROUP_COMMIT_MAX).await > 0 {
             while !waiting.is_empty() {
                 let group: Vec<Request> = waiting.drain(..group_length(&waiting)).collect();
                 self.commit_group(group).await;
+            }
+            while self.log_grows {
+                self.grow_log().await;
+                if !self.requests.is_empty() || self.requests.is_closed() {
+                    break;
+                }
             }
         }
         if let Err(error) = self.connection.close().await {
@@ -121,6 +132,21 @@ impl Writer {
         match committed {
             Ok(_) => Ok(results),
             Err(error) => Err(Failure::Commit(error, results)),
+        }
+    }
+
+    /// One step; the next request waits for no more than that.
+    async fn grow_log(&mut self) {
+        let bytes = self.options.pregrow_wal_bytes;
+        match connect::grow_log(&mut self.connection, &self.path, bytes).await {
+            Ok(connect::Growth::Going) => {}
+            Ok(connect::Growth::Done) => self.log_grows = false,
+            Err(Error::Busy(reason)) => tracing::debug!(reason, "the log grows later"),
+            Err(error) => {
+                self.log_grows = false;
+                tracing::error!(%error, "the database failed; refusing all further writes");
+                self.dead.get_or_insert(error);
+            }
         }
     }
 
