@@ -134,6 +134,13 @@ impl Diagnostic {
         self
     }
 
+    /// Turns a warning into an error; notes stay notes.
+    pub fn escalate(&mut self) {
+        if self.severity == Severity::Warning {
+            self.severity = Severity::Error;
+        }
+    }
+
     /// True for an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -6,3 +6,4 @@ pub mod parse;
 pub mod resolve;
 pub mod expr;
 pub mod spec;
+pub mod validate;

@@ -6,7 +6,7 @@ use std::slice::Iter;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::de::{Context, De, DeError};
+use super::de::{Context, De, DeError, Remark};
 use super::tree::{Entry, Node};
 
 /// The elements of a list.
@@ -35,6 +35,7 @@ impl<'de> SeqAccess<'de> for SequenceReader<'de> {
 pub(super) struct MapReader<'a> {
     entries: Iter<'a, Entry>,
     value: Option<&'a Node>,
+    all: &'a [Entry],
     context: &'a Context,
     known: Option<(&'static str, &'static [&'static str])>,
 }
@@ -42,7 +43,7 @@ pub(super) struct MapReader<'a> {
 impl<'a> MapReader<'a> {
     /// A map with any keys.
     pub(super) fn any(entries: &'a [Entry], context: &'a Context) -> Self {
-        Self { entries: entries.iter(), value: None, context, known: None }
+        Self { entries: entries.iter(), value: None, all: entries, context, known: None }
     }
 
     /// A map whose keys are the fields of a type.
@@ -52,24 +53,40 @@ impl<'a> MapReader<'a> {
         owner: &'static str,
         fields: &'static [&'static str],
     ) -> Self {
-        Self { entries: entries.iter(), value: None, context, known: Some((owner, fields)) }
+        Self { entries: entries.iter(), value: None, all: entries, context, known: Some((owner, fields)) }
     }
 
-    /// The next entry to read: unknown fields are reported, null fields count as absent.
-    fn next_entry_to_read(&mut self) -> Option<&'a Entry> {
+    /// The next entry to read and its key: unknown fields are reported, null fields count as absent.
+    fn next_entry_to_read(&mut self) -> Option<(&'a str, &'a Entry)> {
         let context = self.context;
-        for entry in self.entries.by_ref() {
+        while let Some(entry) = self.entries.next() {
             if context.is_broken(&entry.value) {
                 continue;
             }
-            let Some((owner, fields)) = self.known else { return Some(entry) };
-            if !fields.contains(&entry.key.as_str()) {
-                context.unknown_field(owner, entry, fields);
-            } else if !entry.value.is_null() {
-                return Some(entry);
+            let Some((owner, fields)) = self.known else { return Some((&entry.key, entry)) };
+            let Some(key) = self.field_of(&entry.key, fields) else {
+                let remark = Remark::UnknownField(owner, entry.key.clone(), fields);
+                context.remember(remark, entry.key_range.clone());
+                continue;
+            };
+            if key != entry.key {
+                context.remember(Remark::FieldCase(owner, entry.key.clone(), key), entry.key_range.clone());
+            }
+            if !entry.value.is_null() {
+                return Some((key, entry));
             }
         }
         None
+    }
+
+    /// The field that a key means: the same, else one that differs in case only (as Go reads JSON).
+    fn field_of(&self, key: &str, fields: &'static [&'static str]) -> Option<&'static str> {
+        let exact = fields.iter().find(|field| **field == key);
+        exact.copied().or_else(|| {
+            let near = fields.iter().copied().find(|field| field.eq_ignore_ascii_case(key))?;
+            let same = self.all.iter().filter(|entry| entry.key.eq_ignore_ascii_case(near)).count();
+            (same == 1).then_some(near)
+        })
     }
 }
 
@@ -77,9 +94,9 @@ impl<'de> MapAccess<'de> for MapReader<'de> {
     type Error = DeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        let Some(entry) = self.next_entry_to_read() else { return Ok(None) };
+        let Some((key, entry)) = self.next_entry_to_read() else { return Ok(None) };
         self.value = Some(&entry.value);
-        seed.deserialize(BorrowedStrDeserializer::new(&entry.key)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeError> {

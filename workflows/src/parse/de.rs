@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::value::StrDeserializer;
@@ -16,7 +17,7 @@ use serde::forward_to_deserialize_any;
 use super::access::{MapReader, SequenceReader};
 use super::source::Source;
 use super::suggest;
-use super::tree::{Entry, Node, NodeValue, ScalarKind};
+use super::tree::{Node, NodeValue, Scalar, ScalarKind};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// Type errors reported for one document at most.
@@ -29,20 +30,18 @@ pub fn from_node<T: DeserializeOwned>(source: &Arc<Source>, root: &Node) -> (Opt
     let mut context = Context::default();
     let mut errors: Vec<Diagnostic> = Vec::new();
     loop {
-        context.unknown.borrow_mut().clear();
+        context.remarks.borrow_mut().clear();
         match T::deserialize(De::new(root, &context)) {
             Ok(value) => {
-                let unknown = context.unknown.take().into_iter().map(|field| field.diagnostic(source));
                 let value = errors.is_empty().then_some(value);
-                errors.extend(unknown);
+                errors.extend(context.take(source));
                 return (value, errors);
             }
             Err(error) => {
                 let again = error.node.is_some_and(|node| context.broken.insert(node));
                 errors.push(error.diagnostic(source, root));
                 if !again || errors.len() >= MOST_TYPE_ERRORS {
-                    let unknown = context.unknown.take().into_iter().map(|field| field.diagnostic(source));
-                    errors.extend(unknown);
+                    errors.extend(context.take(source));
                     return (None, errors);
                 }
             }
@@ -53,7 +52,7 @@ pub fn from_node<T: DeserializeOwned>(source: &Arc<Source>, root: &Node) -> (Opt
 /// What a reading run remembers.
 #[derive(Default)]
 pub(super) struct Context {
-    unknown: RefCell<Vec<UnknownField>>,
+    remarks: RefCell<Vec<(Remark, Range<usize>)>>,
     broken: BTreeSet<usize>,
 }
 
@@ -63,32 +62,44 @@ impl Context {
         !self.broken.is_empty() && self.broken.contains(&address(node))
     }
 
-    /// Remembers a field that the type does not have.
-    pub(super) fn unknown_field(&self, owner: &'static str, entry: &Entry, fields: &'static [&'static str]) {
-        self.unknown.borrow_mut().push(UnknownField {
-            owner,
-            key: entry.key.clone(),
-            range: entry.key_range.clone(),
-            fields,
-        });
+    /// Remembers something about the bytes of a key or value.
+    pub(super) fn remember(&self, remark: Remark, range: Range<usize>) {
+        self.remarks.borrow_mut().push((remark, range));
+    }
+
+    fn take(&self, source: &Arc<Source>) -> Vec<Diagnostic> {
+        let remarks = self.remarks.take().into_iter();
+        remarks.map(|(remark, range)| remark.diagnostic().at(Some(Span::new(source, range)))).collect()
     }
 }
 
-struct UnknownField {
-    owner: &'static str,
-    key: String,
-    range: std::ops::Range<usize>,
-    fields: &'static [&'static str],
+/// Something that does not stop reading.
+pub(super) enum Remark {
+    /// The type (first) does not have the field (second); it has these.
+    UnknownField(&'static str, String, &'static [&'static str]),
+    /// A field of the type (first) is written (second) in another case than its own (third).
+    FieldCase(&'static str, String, &'static str),
+    /// A number or boolean stands where text is expected.
+    NumberAsText(String),
 }
 
-impl UnknownField {
-    fn diagnostic(self, source: &Arc<Source>) -> Diagnostic {
-        let out =
-            Diagnostic::warning("unknown-field", format!("unknown field `{}` in {}", self.key, self.owner))
-                .at(Some(Span::new(source, self.range)));
-        match suggest::nearest(&self.key, self.fields.iter().copied()) {
-            Some(near) => out.hint(format!("did you mean `{near}`?")),
-            None => out,
+impl Remark {
+    fn diagnostic(self) -> Diagnostic {
+        match self {
+            Self::UnknownField(owner, key, fields) => {
+                let out = Diagnostic::warning("unknown-field", format!("unknown field `{key}` in {owner}"));
+                match suggest::nearest(&key, fields.iter().copied()) {
+                    Some(near) => out.hint(format!("did you mean `{near}`?")),
+                    None => out,
+                }
+            }
+            Self::FieldCase(owner, key, field) => {
+                Diagnostic::warning("field-case", format!("field `{key}` in {owner} is read as `{field}`"))
+            }
+            Self::NumberAsText(found) => {
+                Diagnostic::warning("number-as-text", format!("expected text, found {found}"))
+                    .hint("put it in quotes: Kubernetes refuses it without")
+            }
         }
     }
 }
@@ -102,9 +113,8 @@ pub(super) fn address(node: &Node) -> usize {
 #[derive(Debug)]
 pub(super) struct DeError {
     message: String,
-    hint: Option<String>,
     node: Option<usize>,
-    range: Option<std::ops::Range<usize>>,
+    range: Option<Range<usize>>,
 }
 
 impl DeError {
@@ -119,11 +129,7 @@ impl DeError {
 
     fn diagnostic(self, source: &Arc<Source>, root: &Node) -> Diagnostic {
         let range = self.range.unwrap_or_else(|| root.first_line_start());
-        let out = Diagnostic::error("type-mismatch", self.message).at(Some(Span::new(source, range)));
-        match self.hint {
-            Some(hint) => out.hint(hint),
-            None => out,
-        }
+        Diagnostic::error("type-mismatch", self.message).at(Some(Span::new(source, range)))
     }
 }
 
@@ -137,7 +143,7 @@ impl std::error::Error for DeError {}
 
 impl serde::de::Error for DeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), hint: None, node: None, range: None }
+        Self { message: message.to_string(), node: None, range: None }
     }
 }
 
@@ -157,13 +163,7 @@ impl<'a> De<'a> {
 
     fn expected(&self, what: &str) -> DeError {
         let found = self.node.describe();
-        let mut error = <DeError as serde::de::Error>::custom(format!("expected {what}, found {found}"));
-        if let NodeValue::Scalar(scalar) = &self.node.value
-            && what == "text"
-        {
-            error.hint = Some(format!("put it in quotes: \"{}\"", scalar.text));
-        }
-        error.at(self.node)
+        <DeError as serde::de::Error>::custom(format!("expected {what}, found {found}")).at(self.node)
     }
 
     fn any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DeError> {
@@ -191,10 +191,11 @@ impl<'a> De<'a> {
                 ScalarKind::Null => visitor.visit_borrowed_str(""),
                 ScalarKind::Bool(_) | ScalarKind::Int(_) | ScalarKind::UInt(_) | ScalarKind::Float(_) => {
                     if self.lenient {
-                        visitor.visit_borrowed_str(&scalar.text)
-                    } else {
-                        Err(self.expected("text"))
+                        return visitor.visit_borrowed_str(&scalar.text);
                     }
+                    let remark = Remark::NumberAsText(self.node.describe());
+                    self.context.remember(remark, self.node.range.clone());
+                    visitor.visit_string(plain_text(scalar))
                 }
             },
             NodeValue::Sequence(_) | NodeValue::Mapping(_) => Err(self.expected("text")),
@@ -210,6 +211,17 @@ impl<'a> De<'a> {
             },
             NodeValue::Sequence(_) | NodeValue::Mapping(_) => Err(self.expected(what)),
         }
+    }
+}
+
+/// A number or boolean as the text that JSON has for it.
+fn plain_text(scalar: &Scalar) -> String {
+    match scalar.kind {
+        ScalarKind::Bool(value) => value.to_string(),
+        ScalarKind::Int(value) => value.to_string(),
+        ScalarKind::UInt(value) => value.to_string(),
+        ScalarKind::Float(value) => whole(value).map_or_else(|| value.to_string(), |value| value.to_string()),
+        ScalarKind::Null | ScalarKind::Text => scalar.text.clone(),
     }
 }
 

@@ -42,14 +42,22 @@ impl Origin {
         Span::new(&self.source, self.root.locate(path))
     }
 
+    /// The node at a JSON pointer.
+    pub fn node_of(&self, pointer: &str) -> Option<&Node> {
+        self.root.at(&Self::path(pointer))
+    }
+
     /// The place of the deepest existing node on a JSON pointer such as `/spec/templates/0/name`.
     pub fn span_of(&self, pointer: &str) -> Span {
+        self.span(&Self::path(pointer))
+    }
+
+    fn path(pointer: &str) -> Vec<Segment> {
         let segment = |text: &str| match text.parse() {
             Ok(index) => Segment::Index(index),
             Err(_) => Segment::Key(text.replace("~1", "/").replace("~0", "~")),
         };
-        let path: Vec<Segment> = pointer.split('/').skip(1).map(segment).collect();
-        self.span(&path)
+        pointer.split('/').skip(1).map(segment).collect()
     }
 }
 

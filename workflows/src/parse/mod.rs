@@ -23,7 +23,7 @@ use crate::diagnostic::Diagnostic;
 /// Parses a file of any number of documents, YAML or JSON.
 ///
 /// Problems are collected over all documents; a document with a type error yields no manifest. Unknown
-/// fields are warnings with code `unknown-field` (see [`deny_unknown_fields`]).
+/// fields and numbers in place of text are warnings (see [`be_strict`]).
 pub fn parse_file(name: &str, text: &str, limits: Limits) -> (Vec<Manifest>, Vec<Diagnostic>) {
     parse_file_as(name, text, limits, None)
 }
@@ -53,11 +53,11 @@ pub fn parse_trees(name: &str, text: &str, limits: Limits) -> (Vec<Origin>, Vec<
     (documents.into_iter().map(|root| Origin::new(Arc::clone(&source), root)).collect(), problems)
 }
 
-/// Turns unknown fields into errors, as `--strict` asks.
-pub fn deny_unknown_fields(diagnostics: &mut [Diagnostic]) {
+/// Turns what Kubernetes would refuse (unknown fields, numbers as text) into errors, as `--strict` asks.
+pub fn be_strict(diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics {
-        if diagnostic.code == "unknown-field" {
-            diagnostic.severity = crate::diagnostic::Severity::Error;
+        if matches!(diagnostic.code.as_ref(), "unknown-field" | "number-as-text") {
+            diagnostic.escalate();
         }
     }
 }

@@ -144,6 +144,14 @@ impl Node {
         }
     }
 
+    /// The node at a path.
+    pub fn at(&self, path: &[Segment]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, segment| match segment {
+            Segment::Key(key) => node.get(key),
+            Segment::Index(index) => node.elements()?.get(*index),
+        })
+    }
+
     /// The bytes of the deepest existing node on a path: the key (or element) that the path names.
     pub fn locate(&self, path: &[Segment]) -> Range<usize> {
         let mut node = self;

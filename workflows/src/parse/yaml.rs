@@ -230,9 +230,7 @@ impl<'a> Builder<'a> {
         let mut merged: Vec<Entry> = Vec::new();
         for entry in entries {
             if let Some(first) = seen.get(&entry.key) {
-                let line = self.source.line_column(*first).0;
-                let text = format!("key `{}` occurs twice in the same map, first in line {line}", entry.key);
-                self.problem("duplicate-key", entry.key_range, text);
+                self.duplicate(&entry, *first, &mut out);
                 continue;
             }
             seen.insert(entry.key.clone(), entry.key_range.start);
@@ -251,6 +249,23 @@ impl<'a> Builder<'a> {
             }
         }
         out
+    }
+
+    /// A key that occurs twice is an error (V6). Annotations and labels, which change nothing that runs, only
+    /// warn, and the later one stays as in Argo: its own examples have one such file.
+    fn duplicate(&mut self, entry: &Entry, first: usize, out: &mut [Entry]) {
+        let line = self.source.line_column(first).0;
+        let text = format!("key `{}` occurs twice in the same map, first in line {line}", entry.key);
+        let harmless =
+            matches!(entry.key.as_str(), "annotations" | "labels") && entry.value.entries().is_some();
+        let Some(old) = out.iter_mut().find(|old| harmless && old.key == entry.key) else {
+            return self.problem("duplicate-key", entry.key_range.clone(), text);
+        };
+        *old = entry.clone();
+        let span = Span::new(self.source, entry.key_range.clone());
+        let warning =
+            Diagnostic::warning("duplicate-key", text).hint("the later one counts; put both under one key");
+        self.problems.push(warning.at(Some(span)));
     }
 
     fn syntax_error(&mut self, error: &ScanError) {
