@@ -30,6 +30,9 @@ pub(super) fn reconcile(world: &mut World, number: usize) -> Result<(), String> 
         return Ok(());
     }
     observe(world, number)?;
+    if first {
+        report_missing(world, number)?;
+    }
     turn(world, number, if first { Input::Begin } else { Input::Tick })?;
     advance(world, number)
 }
@@ -47,7 +50,11 @@ pub(super) fn observe(world: &mut World, number: usize) -> Result<(), String> {
         let Some(ix) = run.status.by_id(&pod.node) else { continue };
         let over = run.status.node(ix).is_none_or(|node| node.phase.fulfilled());
         if let (false, Some(what)) = (over, pod.observation(now)?) {
-            inputs.push(Input::Observed { node: ix, attempt: pod.attempt, what });
+            let (node, attempt) = (ix, pod.attempt);
+            inputs.push(Input::Observed { node, attempt, what });
+            if let (PodPhase::Running, Some((done, all))) = (pod.phase, pod.progress) {
+                inputs.push(Input::Observed { node, attempt, what: Observed::Progress(done, all) });
+            }
         }
     }
     inputs.into_iter().try_for_each(|input| turn(world, number, input))
@@ -67,7 +74,10 @@ fn admit(world: &mut World, number: usize) -> Result<bool, String> {
     let problems = if run.snapshot {
         Vec::new()
     } else {
-        language::errors(&validate_workflow(&workflow, None, Options::default(), &world.catalog))
+        let mut problems = validate_workflow(&workflow, None, Options::default(), &world.catalog);
+        // The controller sees only objects whose names an API server has accepted.
+        problems.retain(|problem| !matches!(problem.code.as_ref(), "name-invalid" | "name-too-long"));
+        language::errors(&problems)
     };
     let status = match resolve(&workflow, &Submission::default(), &world.catalog) {
         Err(problems) => Some(refused("Error", language::errors(&problems).join("; "))),
@@ -161,21 +171,30 @@ fn perform(world: &mut World, number: usize, action: Action) -> Result<bool, Str
             acquire(world, number, node, &locks, priority, since)
         }
         Action::Recall { node, cache, key } => {
-            let entry = match world.caches.get(&cache) {
-                None => Ok(None),
-                Some(Ok(entries)) => Ok(entries.get(&key).cloned()),
-                Some(Err(why)) => Err(why.clone()),
+            let input = match world.caches.get(&cache) {
+                None => Input::Memo { node, entry: None },
+                Some(Ok(entries)) => Input::Memo { node, entry: entries.get(&key).cloned() },
+                Some(Err(why)) => Input::MemoFailed { node, message: why.clone() },
             };
-            // A cache that cannot be read is a miss with a message: the machine has no input for its failure.
-            let entry = entry.unwrap_or_else(|why| {
-                world.log.push(format!("  cache {cache}: {why}"));
-                None
-            });
-            turn(world, number, Input::Memo { node, entry }).map(|()| true)
+            turn(world, number, input).map(|()| true)
         }
         // Ticks come with passes.
         Action::Wake { .. } => Ok(false),
     }
+}
+
+/// Pods that a taken-over status says run, but that are not there, are lost before anything else is looked at.
+fn report_missing(world: &mut World, number: usize) -> Result<(), String> {
+    let run = &world.runs[number];
+    let Some(plan) = run.plan.as_ref().filter(|_| run.snapshot) else { return Ok(()) };
+    for action in outstanding(plan, &run.status) {
+        if let Action::Ensure { node, attempt } = action
+            && world.runs[number].status.node(node).is_some_and(|node| node.phase == NodePhase::Running)
+        {
+            ensure(world, number, node, attempt)?;
+        }
+    }
+    Ok(())
 }
 
 fn ensure(world: &mut World, number: usize, ix: NodeIx, attempt: u32) -> Result<bool, String> {

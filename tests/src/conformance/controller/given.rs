@@ -86,6 +86,8 @@ pub(super) fn workflow(number: usize, file: &str, text: &str, snapshot: bool) ->
     if !snapshot && let Some(map) = manifest.as_object_mut() {
         map.remove("status");
     }
-    let has_status = manifest.get("status").is_some_and(|status| status.get("phase").is_some());
+    let has_status = manifest
+        .get("status")
+        .is_some_and(|status| ["phase", "nodes"].iter().any(|key| status.get(*key).is_some()));
     Ok(Run::new(manifest, workflow, has_status))
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who asks for locks.
-pub type Holder = String;
+pub(super) type Holder = String;
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Pods of the scripted executor: what the machine asked to start, and the phase a script gave it.
 //! A fake: nothing is executed.
 
+use std::collections::BTreeMap;
+
 use runner_machine::{AttemptPlan, NodePhase, Observed, Timestamp};
 use runner_workflows::spec::Outputs;
 use serde_json::{Value, json};
@@ -48,10 +50,17 @@ pub(super) struct Pod {
     pub(super) outputs: Option<Value>,
     /// Exit code it reports.
     pub(super) exit_code: Option<i64>,
+    /// Progress that its template's annotation gives it.
+    pub(super) progress: Option<(u64, u64)>,
     /// Its template is a daemon's.
     pub(super) daemon: bool,
     /// Its main container.
     pub(super) main: Value,
+}
+
+fn progress(annotations: &BTreeMap<String, String>) -> Option<(u64, u64)> {
+    let (done, all) = annotations.get("workflows.argoproj.io/progress")?.split_once('/')?;
+    Some((done.parse().ok()?, all.parse().ok()?))
 }
 
 impl Pod {
@@ -68,6 +77,7 @@ impl Pod {
             reported: Some(PodPhase::Pending),
             outputs: None,
             exit_code: None,
+            progress: progress(&plan.template.metadata.annotations),
             daemon: plan.template.daemon == Some(true),
             main,
         }

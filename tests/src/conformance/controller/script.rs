@@ -148,6 +148,7 @@ fn running_pods(world: &mut World, number: usize) -> Result<(), String> {
                 reported: None,
                 outputs: None,
                 exit_code: None,
+                progress: None,
                 daemon: false,
                 main: Value::Null,
             });
