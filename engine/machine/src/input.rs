@@ -51,6 +51,13 @@ pub enum Input {
         /// Why.
         message: String,
     },
+    /// A memoization cache cannot be read.
+    MemoFailed {
+        /// For which node.
+        node: NodeIx,
+        /// Why.
+        message: String,
+    },
     /// The answer of a memoization cache.
     Memo {
         /// For which node.

@@ -118,16 +118,29 @@ impl WorkflowStatus {
                 _ => boundary.and_then(|b| self.node(b)).is_some_and(|b| b.exit_handler),
             };
             self.change(ix, |node| {
+                if matches!(owner, Owner::Retry(_)) {
+                    node.flag.get_or_insert_default().retried = true;
+                }
                 node.owner = owner;
                 node.exit_handler = exit_handler;
             });
+        }
+        let root_open = self.root().and_then(|ix| self.node(ix)).is_some_and(|root| !root.phase.fulfilled());
+        if self.phase.completed() && root_open {
+            self.phase = WorkflowPhase::Running;
+            self.finished_at = None;
         }
         self.arm_deadline();
         Ok(())
     }
 
     fn taken_over(&self, argo: ArgoNode, now: Timestamp) -> Result<Node, String> {
+        let composite = matches!(
+            argo.node_type,
+            NodeType::Steps | NodeType::StepGroup | NodeType::DAG | NodeType::TaskGroup | NodeType::Retry
+        );
         let phase = match argo.phase.as_str() {
+            "" if composite => NodePhase::Running,
             "" => NodePhase::Pending,
             text => NodePhase::parse(text).ok_or_else(|| format!("unknown node phase {text}"))?,
         };

@@ -58,8 +58,8 @@ impl Turn<'_> {
                         (None, self.now),
                     );
                 } else {
-                    self.emit(Fact::AttemptLost { ix, reason: format!("lost: {reason}"), at: self.now });
-                    self.end_containers(ix, NodePhase::Error);
+                    self.emit(Fact::AttemptLost { ix, reason, at: self.now });
+                    self.end_containers(ix, NodePhase::Error, "container deleted");
                     self.queue.push_back(Todo::Changed(ix));
                 }
             }
@@ -95,7 +95,8 @@ impl Turn<'_> {
         let outputs = self.with_declared(ix, outputs);
         let outputs = (!outputs.is_empty()).then(|| Box::new(outputs));
         self.emit(Fact::AttemptFinished { ix, phase, message, outputs, started_at, at });
-        self.end_containers(ix, phase);
+        let message = if phase == NodePhase::Succeeded { "" } else { "the pod ended before the container did" };
+        self.end_containers(ix, phase, message);
         if phase == NodePhase::Succeeded {
             self.save_memo(ix);
         }
@@ -126,7 +127,7 @@ impl Turn<'_> {
     }
 
     /// Containers of a set that were not reported end with their pod.
-    fn end_containers(&mut self, ix: NodeIx, phase: NodePhase) {
+    fn end_containers(&mut self, ix: NodeIx, phase: NodePhase, message: &str) {
         let children = self.status.node(ix).map(|node| node.children.clone()).unwrap_or_default();
         let mut queue: Vec<NodeIx> = children;
         while let Some(child) = queue.pop() {

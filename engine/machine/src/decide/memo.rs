@@ -67,6 +67,12 @@ impl Turn<'_> {
         }
     }
 
+    pub(super) fn memo_failed(&mut self, ix: NodeIx, message: String) {
+        if self.status.node(ix).is_some_and(|node| node.work == Work::Memo) {
+            self.fail(ix, message);
+        }
+    }
+
     /// A memoized node that succeeded by itself leaves its outputs in the cache. Attempts save for their
     /// Retry node, which is the one that asked.
     pub(super) fn save_memo(&mut self, ix: NodeIx) {

@@ -89,6 +89,7 @@ pub fn decide(
         Input::LockBusy { node, lock, message } => turn.lock_busy(node, lock, message),
         Input::LockFailed { node, message } => turn.lock_failed(node, message),
         Input::Memo { node, entry } => turn.memo_answer(node, entry),
+        Input::MemoFailed { node, message } => turn.memo_failed(node, message),
     }
     turn.run();
     match turn.fault {
@@ -148,6 +149,9 @@ impl Turn<'_> {
     /// First turn, or first turn on a status taken over: everything is looked at once.
     fn begin(&mut self) {
         self.resync();
+        if let Some(shutdown) = self.status.shutdown {
+            self.apply_shutdown(shutdown);
+        }
         self.queue.push_back(Todo::Workflow);
     }
 

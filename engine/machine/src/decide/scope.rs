@@ -33,6 +33,9 @@ impl Turn<'_> {
         }
         input_vars(&mut vars, &node.inputs, &compiled.template);
         vars.set("node.name", &node.name);
+        if let Some((family, name)) = holder_of(self.plan, self.status, boundary) {
+            vars.set(format!("{family}.name"), name);
+        }
         for (name, value) in &node.captured {
             vars.set_value(name, value.clone());
         }

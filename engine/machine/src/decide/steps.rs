@@ -283,10 +283,6 @@ impl Turn<'_> {
         if let Some((_, item)) = &item {
             item_vars(&mut vars, item);
         }
-        vars.set("node.name", &start.name);
-        if let Some((family, name)) = &start.holder {
-            vars.set(format!("{family}.name"), name);
-        }
         match self.concrete(boundary, compiled, call, &progress.expansion, &vars) {
             Err(message) => Started::Failed(start.parents.first().copied().unwrap_or(boundary), message),
             Ok(Concrete::Skip(reason)) => {
