@@ -107,10 +107,10 @@ pub(crate) fn parse_any(text: &str) -> Result<Val, ExprError> {
             };
             return Ok(Val::Time(Arc::new(t.to_zoned(zone))));
         }
-        if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
-            if let Ok(zoned) = civil.to_zoned(TimeZone::UTC) {
-                return Ok(Val::Time(Arc::new(zoned)));
-            }
+        if let Ok(civil) = text.parse::<jiff::civil::DateTime>()
+            && let Ok(zoned) = civil.to_zoned(TimeZone::UTC)
+        {
+            return Ok(Val::Time(Arc::new(zoned)));
         }
         const LAYOUTS: &[&str] =
             &["2006-01-02 15:04:05 -0700 MST", "Mon, 02 Jan 2006 15:04:05 MST", "Jan 2, 2006", "15:04"];
@@ -150,6 +150,7 @@ pub(crate) fn method(value: &Val, name: &str, args: &[Val]) -> Result<Val, ExprE
     match value {
         Val::Duration(d) => duration_method(*d, name),
         Val::Time(t) => time_method(t, name, args),
+        Val::Str(_) if name == "String" => Ok(value.clone()),
         other => Err(ExprError::new(
             super::ExprErrorKind::UnknownName,
             format!("{} has no function '{name}'", other.type_name()),
@@ -194,6 +195,7 @@ fn time_method(t: &Zoned, name: &str, args: &[Val]) -> Result<Val, ExprError> {
         ("YearDay", []) => int(t.day_of_year().into()),
         ("Weekday", []) => int(t.weekday().to_sunday_zero_offset().into()),
         ("UTC", []) => Ok(Val::Time(Arc::new(t.with_time_zone(TimeZone::UTC)))),
+        ("In", [Val::Str(name)]) => Ok(Val::Time(Arc::new(t.with_time_zone(zone(name)?)))),
         ("String", []) => Ok(Val::str(default_text(t))),
         ("Format", [Val::Str(layout)]) => Ok(Val::str(format_layout(t, layout))),
         ("Add", [Val::Duration(d)]) => shift(t, *d),

@@ -6,7 +6,7 @@ pub const MAX_SOURCE_BYTES: usize = 4 * 1024 * 1024;
 /// Longest single expression that is compiled, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 64 * 1024;
 /// How deep parentheses, calls, predicates and literals may nest.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 96;
 /// How deep a JSON value handed to [`super::Tree`] or made by `fromJSON` may nest.
 pub const MAX_VALUE_DEPTH: usize = 128;
 /// Steps of one default [`super::Fuel`]; one step is about one operation or 64 bytes touched.

@@ -47,6 +47,11 @@ pub fn compile(source: &str) -> Result<Program, ExprError> {
     Program::compile(source)
 }
 
+/// The names of all functions that expressions can call, `sprig.` included, sorted.
+pub fn function_names() -> Vec<String> {
+    builtins::names()
+}
+
 /// JSONPath as the `jsonpath()` function and `valueFrom.jsonPath` have it: the value of a definite
 /// path, a list for wildcards, slices, filters and descents.
 ///

@@ -17,13 +17,28 @@ pub(crate) enum Val {
     Int(i64),
     Float(f64),
     Str(Arc<str>),
-    List(Arc<Vec<Val>>),
-    Map(Arc<BTreeMap<String, Val>>),
+    List(Arc<Nested<Vec<Val>>>),
+    Map(Arc<Nested<BTreeMap<String, Val>>>),
     Time(Arc<jiff::Zoned>),
     /// Nanoseconds, as Go's `time.Duration`.
     Duration(i64),
     /// The variables below a dotted name, not read yet.
     Scope(Arc<str>),
+}
+
+/// A list or map that knows how deep it nests: a deep value would overflow the stack when dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Nested<T> {
+    inner: T,
+    depth: usize,
+}
+
+impl<T> std::ops::Deref for Nested<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
 }
 
 impl Val {
@@ -32,11 +47,30 @@ impl Val {
     }
 
     pub(crate) fn list(items: Vec<Val>) -> Self {
-        Self::List(Arc::new(items))
+        let depth = 1 + items.iter().map(Val::depth).max().unwrap_or(0);
+        Self::List(Arc::new(Nested { inner: items, depth }))
     }
 
     pub(crate) fn map(map: BTreeMap<String, Val>) -> Self {
-        Self::Map(Arc::new(map))
+        let depth = 1 + map.values().map(Val::depth).max().unwrap_or(0);
+        Self::Map(Arc::new(Nested { inner: map, depth }))
+    }
+
+    /// How many lists and maps enclose each other in it.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::List(items) => items.depth,
+            Self::Map(map) => map.depth,
+            _ => 0,
+        }
+    }
+
+    /// Refuses a value that nests too deep.
+    pub(crate) fn bounded(self) -> Result<Self, ExprError> {
+        if self.depth() > limits::MAX_VALUE_DEPTH {
+            return Err(ExprError::fuel("a value nests too deep"));
+        }
+        Ok(self)
     }
 
     pub(crate) fn int(n: usize) -> Self {

@@ -71,7 +71,7 @@ impl Vars {
 
     /// All names that can be looked up, sorted.
     pub fn names(&self) -> Vec<String> {
-        self.under("").into_iter().map(|(name, _)| name.to_owned()).collect()
+        self.under("").into_keys().map(str::to_owned).collect()
     }
 
     /// Whether a name that starts with `prefix` can be looked up.

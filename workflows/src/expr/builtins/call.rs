@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::expr::error::ExprError;
 use crate::expr::fuel::Fuel;
 use crate::expr::lang::eval::Eval;
-use crate::expr::val::{Val, as_f64, whole};
+use crate::expr::val::{Nested, Val, as_f64, whole};
 
 /// A call of a plain function.
 pub(crate) struct Call<'c, 'e> {
@@ -64,7 +64,7 @@ impl Call<'_, '_> {
     }
 
     /// A list; walking it is charged.
-    pub(crate) fn list(&mut self, i: usize) -> Result<Arc<Vec<Val>>, ExprError> {
+    pub(crate) fn list(&mut self, i: usize) -> Result<Arc<Nested<Vec<Val>>>, ExprError> {
         match self.args.get(i) {
             Some(Val::List(items)) => {
                 let items = Arc::clone(items);
@@ -76,7 +76,7 @@ impl Call<'_, '_> {
     }
 
     /// A map; walking it is charged.
-    pub(crate) fn map(&mut self, i: usize) -> Result<Arc<BTreeMap<String, Val>>, ExprError> {
+    pub(crate) fn map(&mut self, i: usize) -> Result<Arc<Nested<BTreeMap<String, Val>>>, ExprError> {
         match self.args.get(i) {
             Some(Val::Map(map)) => {
                 let map = Arc::clone(map);

@@ -10,7 +10,9 @@ mod times;
 
 pub(crate) use call::Call;
 pub(crate) use encode::{floats, json, parse};
+pub(crate) use lists::{has, join, len};
 pub(crate) use numbers::quoted;
+pub(crate) use strings::{replace_n, split_n};
 pub use times::NOW;
 
 use super::error::{ExprError, ExprErrorKind};
@@ -68,4 +70,13 @@ pub(crate) fn function(name: &str) -> Result<(Function, usize, usize), ExprError
     );
     error.name = Some(name.to_owned());
     Err(error)
+}
+
+/// All function names, sorted.
+pub(crate) fn names() -> Vec<String> {
+    let plain = TABLES.iter().flat_map(|t| t.iter()).map(|(n, ..)| (*n).to_owned());
+    let predicates = PREDICATES.iter().map(|(n, _)| (*n).to_owned());
+    let mut all: Vec<String> = plain.chain(predicates).chain(sprig::names()).collect();
+    all.sort();
+    all
 }

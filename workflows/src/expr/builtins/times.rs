@@ -19,6 +19,12 @@ pub(super) const FUNCTIONS: &[Entry] = &[
             "now() is not available: expressions are evaluated again when a workflow is replayed; pass the time as a parameter or use workflow.creationTimestamp",
         )),
     }),
+    // A time zone is its checked name.
+    ("timezone", 1, 1, |c| {
+        let name = c.str(0)?;
+        gotime::zone(&name)?;
+        c.text(name)
+    }),
     ("duration", 1, 1, |c| {
         let text = c.str(0)?;
         gotime::parse_duration(&text).map(Val::Duration)

@@ -192,7 +192,13 @@ pub(crate) fn parse_layout(text: &str, layout: &str, zone: &str) -> Result<Val, 
     };
     let mut fields = Fields::default();
     let mut rest = text;
+    let mut after_seconds = false;
     for piece in pieces(layout) {
+        // Go takes a fraction after the seconds even when the layout has none.
+        if after_seconds && !matches!(piece, Piece::Fraction { .. }) {
+            rest = fraction(rest, None, &mut fields).unwrap_or(rest);
+        }
+        after_seconds = matches!(piece, Piece::Known("05" | "5"));
         rest = match piece {
             Piece::Literal(literal) => rest.strip_prefix(literal).ok_or_else(bad)?,
             Piece::Fraction { fixed, digits } => {
@@ -201,8 +207,9 @@ pub(crate) fn parse_layout(text: &str, layout: &str, zone: &str) -> Result<Val, 
             Piece::Known(known) => parse_piece(rest, known, &mut fields).ok_or_else(bad)?,
         };
     }
-    // Go takes a fraction after the seconds even when the layout has none.
-    rest = fraction(rest, None, &mut fields).unwrap_or(rest);
+    if after_seconds {
+        rest = fraction(rest, None, &mut fields).unwrap_or(rest);
+    }
     if !rest.is_empty() {
         return Err(bad());
     }
@@ -299,27 +306,30 @@ fn parse_piece<'a>(rest: &'a str, piece: &str, fields: &mut Fields) -> Option<&'
             fields.offset.get_or_insert(0);
             tail = rest.get(count..)?;
         }
-        zone => {
-            if zone.starts_with('Z') {
-                if let Some(after) = rest.strip_prefix('Z') {
-                    fields.offset = Some(0);
-                    return Some(after);
-                }
-            }
-            let sign = match rest.chars().next()? {
-                '+' => 1,
-                '-' => -1,
-                _ => return None,
-            };
-            let (hours, mut t) = digits::<i32>(rest.get(1..)?, 2, 2)?;
-            let mut minutes = 0;
-            if !zone.ends_with("07") {
-                t = t.strip_prefix(':').unwrap_or(t);
-                (minutes, t) = digits::<i32>(t, 2, 2)?;
-            }
-            fields.offset = Some(sign * (hours * 3600 + minutes * 60));
-            tail = t;
-        }
+        zone => tail = parse_zone(rest, zone, fields)?,
     }
+    Some(tail)
+}
+
+/// `Z`, `+02:00`, `+0200` or `+02`, by the layout's piece.
+fn parse_zone<'a>(rest: &'a str, piece: &str, fields: &mut Fields) -> Option<&'a str> {
+    if piece.starts_with('Z')
+        && let Some(after) = rest.strip_prefix('Z')
+    {
+        fields.offset = Some(0);
+        return Some(after);
+    }
+    let sign = match rest.chars().next()? {
+        '+' => 1,
+        '-' => -1,
+        _ => return None,
+    };
+    let (hours, mut tail) = digits::<i32>(rest.get(1..)?, 2, 2)?;
+    let mut minutes = 0;
+    if !piece.ends_with("07") {
+        tail = tail.strip_prefix(':').unwrap_or(tail);
+        (minutes, tail) = digits::<i32>(tail, 2, 2)?;
+    }
+    fields.offset = Some(sign * (hours * 3600 + minutes * 60));
     Some(tail)
 }

@@ -147,6 +147,11 @@ impl Eval<'_> {
                 let name = Arc::clone(name);
                 self.member(value, &name, soft, missing, at)
             }
+            // groupBy gives keys of any kind; here they are texts.
+            (Val::Map(map), Val::Int(_) | Val::Float(_) | Val::Bool(_) | Val::Nil) => {
+                let name = crate::expr::gofmt::v_text(key, self.fuel).map_err(|e| e.at(at))?;
+                Ok(map.get(&name).cloned().unwrap_or(Val::Nil))
+            }
             (Val::Map(_) | Val::Scope(_), other) => {
                 let message = format!("a map is read by a string key, found {}", other.type_name());
                 Err(ExprError::types(message).at(at))

@@ -35,33 +35,39 @@ const LEVEL_OF_NOT: usize = 5;
 const LEVEL_OF_SIGN: usize = 6;
 
 impl Parser {
-    /// A chain of operators of `level` or tighter.
+    /// Operators of `level` or tighter. Precedence climbing: one call for an operand, not one for each
+    /// level, which keeps the stack small.
     pub(super) fn chain(&mut self, level: usize) -> Result<Expr, ExprError> {
-        let Some(operators) = LEVELS.get(level) else { return self.power() };
-        let first = self.chain(level + 1)?;
-        let at = first.at;
-        let mut links = Vec::new();
-        loop {
-            let at = self.offset();
-            let negated = self.is_word("not")
-                && matches!(self.peek_at(1), Token::Name(n) if NEGATABLE.contains(&n.as_ref()));
-            let token = self.peek_at(usize::from(negated));
-            let Some((_, op)) = operators.iter().find(|(text, _)| match token {
-                Token::Sym(sym) => sym == text,
-                Token::Name(name) => name.as_ref() == *text,
-                Token::Int(_) | Token::Float(_) | Token::Str(_) | Token::End => false,
-            }) else {
-                break;
-            };
-            let op = *op;
-            self.advance();
-            if negated {
+        let mut left = self.power()?;
+        while let Some((found, _, _)) = self.operator().filter(|(l, ..)| *l >= level) {
+            let mut links = Vec::new();
+            while let Some((_, op, negated)) = self.operator().filter(|(l, ..)| *l == found) {
+                let at = self.offset();
                 self.advance();
+                if negated {
+                    self.advance();
+                }
+                let right = self.chain(found + 1)?;
+                links.push(Link { op, negated, right, at });
             }
-            let right = self.chain(level + 1)?;
-            links.push(Link { op, negated, right, at });
+            let at = left.at;
+            left = Expr { kind: Kind::Chain(Box::new(left), links), at };
         }
-        Ok(if links.is_empty() { first } else { Expr { kind: Kind::Chain(Box::new(first), links), at } })
+        Ok(left)
+    }
+
+    /// The operator that stands here: its level, itself, and whether `not` stands before it.
+    fn operator(&self) -> Option<(usize, Op, bool)> {
+        let negated = self.is_word("not")
+            && matches!(self.peek_at(1), Token::Name(n) if NEGATABLE.contains(&n.as_ref()));
+        let text = match self.peek_at(usize::from(negated)) {
+            Token::Sym(sym) => *sym,
+            Token::Name(name) => name.as_ref(),
+            Token::Int(_) | Token::Float(_) | Token::Str(_) | Token::End => return None,
+        };
+        LEVELS.iter().enumerate().find_map(|(level, operators)| {
+            operators.iter().find(|(t, _)| *t == text).map(|(_, op)| (level, *op, negated))
+        })
     }
 
     /// `a ** b`, binding to the right and tighter than a sign before it.

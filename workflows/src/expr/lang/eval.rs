@@ -170,7 +170,7 @@ impl<'a> Eval<'a> {
         for item in items {
             list.push(self.value(item)?);
         }
-        Ok(Val::list(list))
+        Val::list(list).bounded().map_err(|e| e.at(at))
     }
 
     fn map(&mut self, pairs: &[(Expr, Expr)], at: usize) -> Result<Val, ExprError> {
@@ -182,7 +182,7 @@ impl<'a> Eval<'a> {
             };
             map.insert(name.as_ref().to_owned(), self.value(value)?);
         }
-        Ok(Val::map(map))
+        Val::map(map).bounded().map_err(|e| e.at(at))
     }
 
     fn unary(&mut self, op: Unary, inner: &Expr, at: usize) -> Result<Val, ExprError> {
@@ -292,7 +292,7 @@ impl<'a> Eval<'a> {
                 function(&mut context)
             }
         };
-        result.map_err(|e| e.at(call.at))
+        result.and_then(Val::bounded).map_err(|e| e.at(call.at))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The expression language (expr-lang with Argo's functions): lexer, syntax tree, parser, evaluator.
 //! Functions are in `builtins` and `sprig`; templates around expressions in `text.rs`.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod ast;
 mod chain;
 pub(crate) mod eval;

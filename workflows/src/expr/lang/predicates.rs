@@ -3,7 +3,6 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::ast::{Call, Expr, PredicateFn};
 use super::eval::{Eval, Frame, not_bool};
@@ -43,13 +42,7 @@ impl Eval<'_> {
         }
     }
 
-    fn over(
-        &mut self,
-        kind: PredicateFn,
-        name: &str,
-        items: &Arc<Vec<Val>>,
-        body: &Expr,
-    ) -> Result<Val, ExprError> {
+    fn over(&mut self, kind: PredicateFn, name: &str, items: &[Val], body: &Expr) -> Result<Val, ExprError> {
         match kind {
             PredicateFn::All => Ok(Val::Bool(self.position(name, items, body, false, false)?.is_none())),
             PredicateFn::Any => Ok(Val::Bool(self.position(name, items, body, true, false)?.is_some())),
@@ -178,7 +171,7 @@ impl Eval<'_> {
             },
         };
         for (i, item) in rest {
-            acc = self.with(item, i, acc, body)?;
+            acc = self.with(item, i, acc, body)?.bounded()?;
         }
         Ok(acc)
     }
@@ -225,14 +218,11 @@ pub(crate) fn sort_pairs(
     let bytes: usize = pairs.iter().map(|(k, _)| if let Val::Str(s) = k { s.len() } else { 8 }).sum();
     let rounds = u64::from(64 - count.leading_zeros());
     fuel.spend(count * rounds + (bytes as u64 / 64) * rounds)?;
-    if let Some((first, _)) = pairs.first() {
-        if let Some((other, _)) = pairs.iter().find(|(k, _)| compare(first, k).is_none()) {
-            return Err(ExprError::types(format!(
-                "cannot sort {} together with {}",
-                first.type_name(),
-                other.type_name()
-            )));
-        }
+    if let Some((first, _)) = pairs.first()
+        && let Some((other, _)) = pairs.iter().find(|(k, _)| compare(first, k).is_none())
+    {
+        let message = format!("cannot sort {} together with {}", first.type_name(), other.type_name());
+        return Err(ExprError::types(message));
     }
     pairs.sort_by(|(a, _), (b, _)| {
         let ordering = compare(a, b).unwrap_or(Ordering::Equal);

@@ -31,7 +31,16 @@ impl Parser {
             Token::Sym("{") => return self.map_literal(),
             Token::Sym("#") => self.pointer()?,
             Token::Sym("." | "?.") if self.predicates > 0 => Kind::Pointer(Pointer::Item),
-            // A piece of a larger chain: `!` and signs inside operands, as in `a ?? -1`.
+            // `::len(x)`: the function, whatever variables are called.
+            Token::Sym(":") if *self.peek_at(1) == Token::Sym(":") => {
+                self.advance();
+                self.advance();
+                let Token::Name(name) = self.peek().clone() else {
+                    return Err(ExprError::syntax(self.offset(), "expected a function after '::'"));
+                };
+                self.advance();
+                Kind::Call(self.call(&name, at, 0)?)
+            }
             other => {
                 return Err(ExprError::syntax(at, format!("expected a value, found {}", other.describe())));
             }
@@ -85,12 +94,14 @@ impl Parser {
         if self.is("(") {
             return Ok(Kind::Call(self.call(name, at, 0)?));
         }
-        if name.as_ref() == "sprig" && self.is(".") && !self.locals.contains(name) {
-            if let (Token::Name(function), Token::Sym("(")) = (self.peek_at(1).clone(), self.peek_at(2)) {
-                self.advance();
-                self.advance();
-                return Ok(Kind::Call(self.call(&format!("sprig.{function}"), at, 0)?));
-            }
+        if name.as_ref() == "sprig"
+            && self.is(".")
+            && !self.locals.contains(name)
+            && let (Token::Name(function), Token::Sym("(")) = (self.peek_at(1).clone(), self.peek_at(2))
+        {
+            self.advance();
+            self.advance();
+            return Ok(Kind::Call(self.call(&format!("sprig.{function}"), at, 0)?));
         }
         Ok(Kind::Name(Arc::clone(name)))
     }

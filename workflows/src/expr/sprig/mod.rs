@@ -80,6 +80,11 @@ pub(crate) fn function(name: &str) -> Result<(Function, usize, usize), ExprError
     Err(ExprError::unknown(&format!("sprig.{name}"), format!("unknown function 'sprig.{name}'{hint}")))
 }
 
+/// All names, with `sprig.`.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    TABLES.iter().flat_map(|t| t.iter()).map(|(n, ..)| format!("sprig.{n}"))
+}
+
 fn lower_first(name: &str) -> String {
     let mut chars = name.chars();
     match chars.next() {

@@ -78,7 +78,8 @@ impl Reader<'_> {
             '\'' | '"' => {
                 let at = self.at;
                 self.at += 1;
-                let (text, closed) = self.read(true, |c| c != '\'' && c != '"');
+                // govaluate ends a string at either quote; here "it's" is one string.
+                let (text, closed) = self.read(true, |other| other != c);
                 self.at += 1;
                 if closed {
                     Ok(Token::Str(text))
@@ -282,10 +283,10 @@ fn describe(token: Option<&Token>) -> String {
 pub(super) fn names(tokens: &[Spanned]) -> Vec<String> {
     let mut names = Vec::new();
     for spanned in tokens {
-        if let Token::Variable(name) = &spanned.token {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
+        if let Token::Variable(name) = &spanned.token
+            && !names.contains(name)
+        {
+            names.push(name.clone());
         }
     }
     names
