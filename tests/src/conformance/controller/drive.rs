@@ -34,7 +34,14 @@ pub(super) fn reconcile(world: &mut World, number: usize) -> Result<(), String> 
         report_missing(world, number)?;
     }
     turn(world, number, if first { Input::Begin } else { Input::Tick })?;
-    advance(world, number)
+    advance(world, number)?;
+    let Some(phase) = world.runs[number].ended else { return Ok(()) };
+    while world.runs[number].pods.iter().any(|pod| pod.reported != Some(phase)) {
+        world.runs[number].pods.iter_mut().for_each(|pod| pod.phase = phase);
+        observe(world, number)?;
+        advance(world, number)?;
+    }
+    Ok(())
 }
 
 /// Takes over the state of pods.

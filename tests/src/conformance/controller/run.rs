@@ -9,7 +9,7 @@ use runner_workflows::resolve::ResolvedWorkflow;
 use runner_workflows::spec::Workflow;
 use serde_json::{Value, json};
 
-use super::pods::Pod;
+use super::pods::{Pod, PodPhase};
 
 /// One workflow.
 pub(super) struct Run {
@@ -25,6 +25,8 @@ pub(super) struct Run {
     pub(super) status: WorkflowStatus,
     /// Why it was refused, as Argo's status.
     pub(super) refused: Option<Value>,
+    /// A test wrote this end into it: every pod it still starts ends like that at once.
+    pub(super) ended: Option<PodPhase>,
     /// Its pods.
     pub(super) pods: Vec<Pod>,
     /// Nodes whose pods were made once; when they are gone they are lost.
@@ -43,6 +45,7 @@ impl Run {
             plan: None,
             status: WorkflowStatus::default(),
             refused: None,
+            ended: None,
             pods: Vec::new(),
             made: BTreeSet::new(),
             facts: Vec::new(),
