@@ -1,0 +1,105 @@
+//! What the engine hands to the supervisor of one attempt: everything decided, nothing left to look up.
+//! Does not decide it: that is `process::prepare`.
+
+use std::path::PathBuf;
+
+use runner_workflows::spec::{Artifact, Outputs};
+use serde::{Deserialize, Serialize};
+
+use crate::{ArtifactRepository, AttemptId};
+
+/// Which isolation the engine wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IsolationChoice {
+    /// A private root where the kernel allows it, otherwise remapped paths.
+    #[default]
+    Auto,
+    /// A private root or an error.
+    Overlay,
+    /// Remapped paths.
+    Remap,
+}
+
+/// The input file of the supervisor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    pub(crate) id: AttemptId,
+    pub(crate) boot_id: String,
+    pub(crate) host: String,
+    pub(crate) isolation: IsolationChoice,
+    /// Run one after the other before main.
+    pub(crate) init: Vec<Process>,
+    /// Usually one; more in a container set.
+    pub(crate) main: Vec<Process>,
+    /// Run beside main and end with it.
+    pub(crate) sidecars: Vec<Process>,
+    /// Files placed before anything starts.
+    pub(crate) files: Vec<PlacedFile>,
+    pub(crate) inputs: Vec<Artifact>,
+    pub(crate) outputs: Outputs,
+    pub(crate) capture_result: bool,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) grace_ms: u64,
+    pub(crate) drain_ms: u64,
+    pub(crate) nice: Option<i32>,
+    pub(crate) log_head_bytes: u64,
+    pub(crate) log_segment_bytes: u64,
+    pub(crate) repository: ArtifactRepository,
+    pub(crate) key_prefix: String,
+    pub(crate) archive_logs: bool,
+    pub(crate) share_cwd: Option<PathBuf>,
+    pub(crate) binds: Vec<Bind>,
+    /// Directories of the engine that a step must not see.
+    pub(crate) hidden: Vec<PathBuf>,
+    /// Whether the built-in applets go on the step's PATH.
+    pub(crate) applets: bool,
+    /// Memory limit in bytes, where a cgroup can be made for it.
+    pub(crate) memory_bytes: Option<u64>,
+}
+
+/// One container as a process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    /// Empty: the private working directory.
+    pub(crate) cwd: String,
+    /// Containers of a set that must have succeeded first.
+    pub(crate) dependencies: Vec<String>,
+    /// In-place retries of a container set.
+    pub(crate) retries: u32,
+    pub(crate) retry_wait_ms: u64,
+}
+
+/// A file with its content, such as a script.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlacedFile {
+    pub(crate) path: String,
+    pub(crate) content: String,
+    pub(crate) mode: u32,
+}
+
+/// A directory or file of the host that appears in the private root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Bind {
+    pub(crate) source: PathBuf,
+    pub(crate) target: String,
+    pub(crate) read_only: bool,
+}
+
+/// Directory of the engine's own files in a private root.
+pub(crate) const ARGO_DIR: &str = "/argo";
+/// Where a script is placed.
+pub(crate) const SCRIPT_PATH: &str = "/argo/staging/script";
+/// HOME of a step.
+pub(crate) const HOME_PATH: &str = "/argo/home";
+/// Working directory of a step that names none.
+pub(crate) const WORK_PATH: &str = "/argo/work";
+/// Directory of the applets.
+pub(crate) const BIN_PATH: &str = "/argo/bin";

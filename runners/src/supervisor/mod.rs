@@ -1,0 +1,162 @@
+//! The supervisor of one attempt: the same binary, started as `runner __supervise DIR`.
+//! Knows nothing of the engine; it outlives it, and what it leaves behind is the exit record.
+//!
+//! One thread, no runtime. It locks the attempt, builds the private root, places inputs, starts main, pumps
+//! its output, waits, kills what is left, collects outputs and writes `exit.json`.
+
+mod clock;
+mod files;
+mod mounts;
+mod outputs;
+mod places;
+mod pump;
+mod root;
+mod run;
+mod spawn;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::{Mode, OFlags};
+
+pub(crate) use pump::{HEADER_BYTES, log_name, stream_number};
+
+use crate::attempt::{self, AttemptDir, CONTROL, HANDLE, Handle, SPEC};
+use crate::error::Doing;
+use crate::job::{IsolationChoice, Job};
+use crate::{Error, Exit, ExitPhase, Isolation, Reason};
+use clock::Clock;
+use places::Places;
+
+/// The word after which the arguments of the supervisor follow.
+pub const COMMAND: &str = "__supervise";
+
+/// Supervises the attempt in the directory `args[0]`; standard input is its lock.
+pub fn main(args: &[String]) -> ExitCode {
+    let [dir] = args else { return ExitCode::from(2) };
+    match supervise(Path::new(dir)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is the supervisor's own log; nobody is left to be told otherwise.
+            let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn supervise(dir: &Path) -> Result<(), Error> {
+    let clock = Clock::start();
+    // It is a session leader already when a shell started it as a job.
+    let _ = rustix::process::setsid();
+    crate::sys::close_inherited_on_exec().doing(|| "close inherited files".into())?;
+    // Kept open to the end of this process: who can lock it knows that nobody supervises any more.
+    let _lock = take_lock().doing(|| "keep the lock".into())?;
+    rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
+        .doing(|| "become the subreaper".into())?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let attempt = AttemptDir::open(dir).doing(|| "open the attempt".into())?;
+    let Some(attempt) = attempt else { return Err(Error::NotFound(dir.display().to_string())) };
+    let job = attempt.read_json::<Job>(SPEC).doing(|| "read the job".into())?;
+    let Some(Ok(job)) = job else { return Err(Error::Invalid("the job cannot be read".into())) };
+    let exit = match execute(&job, &attempt, dir, &clock) {
+        Ok(exit) => exit,
+        Err(error) => failed(&clock, error.to_string(), Reason::NotStarted),
+    };
+    attempt.write_exit(&exit).doing(|| "write the exit record".into())
+}
+
+/// The record of an attempt whose main never ran.
+fn failed(clock: &Clock, message: String, reason: Reason) -> Exit {
+    Exit {
+        phase: ExitPhase::Error,
+        message,
+        exit_code: None,
+        started_at: clock.started_at,
+        finished_at: clock.now(),
+        outputs: runner_workflows::spec::Outputs::default(),
+        reason: Some(reason),
+    }
+}
+
+fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock) -> Result<Exit, Error> {
+    let control =
+        attempt.open_file(CONTROL, OFlags::RDWR | OFlags::NONBLOCK).doing(|| "open the control".into())?;
+    // Opened now: its path cannot be reached from inside the private root.
+    let repository =
+        if files::needs_repository(job) { Some(crate::artifacts::open(&job.repository)?) } else { None };
+    let entered = enter(job, dir)?;
+    write_handle(job, attempt, clock, &entered).doing(|| "write the handle".into())?;
+    restrict().doing(|| "restrict the step".into())?;
+    let places = Places::new(job, entered.isolation, dir).doing(|| "open the private root".into())?;
+    if let Err(error) = files::place(job, &places, repository.as_deref()) {
+        return Ok(failed(clock, error.to_string(), Reason::Input));
+    }
+    let mount_namespace = entered.mount_namespace;
+    let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, mount_namespace };
+    let ran = run::run(job, &setting)?;
+    Ok(outputs::collect(job, attempt, &places, repository.as_deref(), clock, ran))
+}
+
+struct Entered {
+    isolation: Isolation,
+    note: Option<String>,
+    mount_namespace: Option<u64>,
+}
+
+/// Enters the private root, or says why there is none.
+fn enter(job: &Job, dir: &Path) -> Result<Entered, Error> {
+    let namespace = || std::fs::metadata("/proc/self/ns/mnt").map(|stat| stat.ino()).ok();
+    let before = namespace();
+    let outcome = match job.isolation {
+        IsolationChoice::Remap => Err(None),
+        IsolationChoice::Auto | IsolationChoice::Overlay => root::enter(job, dir).map_err(Some),
+    };
+    // Whatever came of it: a namespace of its own marks the processes of this attempt.
+    let mount_namespace = namespace().filter(|after| Some(*after) != before);
+    match (outcome, job.isolation) {
+        (Ok(()), _) => Ok(Entered { isolation: Isolation::Overlay, note: None, mount_namespace }),
+        (Err(Some(source)), IsolationChoice::Overlay) => {
+            Err(Error::Io { doing: "make a private root".into(), source })
+        }
+        (Err(reason), _) => {
+            let note = reason.map(|error| format!("no private root: {error}"));
+            Ok(Entered { isolation: Isolation::Remap, note, mount_namespace })
+        }
+    }
+}
+
+fn write_handle(job: &Job, attempt: &AttemptDir, clock: &Clock, entered: &Entered) -> io::Result<()> {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0);
+    let handle = Handle {
+        boot_id: job.boot_id.clone(),
+        pid,
+        start_ticks: attempt::start_ticks(pid).unwrap_or(0),
+        started_at: clock.started_at,
+        host: job.host.clone(),
+        isolation: entered.isolation,
+        isolation_note: entered.note.clone(),
+        mount_namespace: entered.mount_namespace,
+    };
+    attempt.replace(HANDLE, &serde_json::to_vec(&handle)?)
+}
+
+/// What a step shall not be able to do: gain privileges, look into its supervisor, leave core dumps (V33, V43).
+fn restrict() -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    let core = rustix::process::getrlimit(rustix::process::Resource::Core);
+    let none = rustix::process::Rlimit { current: Some(0), maximum: core.maximum };
+    Ok(rustix::process::setrlimit(rustix::process::Resource::Core, none)?)
+}
+
+/// Moves the lock from standard input to a descriptor that no step inherits.
+fn take_lock() -> io::Result<OwnedFd> {
+    let lock = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?;
+    let null = File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(lock)
+}

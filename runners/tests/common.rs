@@ -1,0 +1,103 @@
+//! The process runner as a subject of the suite, and what its own tests share.
+//! No tests of its own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+
+use runner_runners::{ArtifactRepository, AttemptId, IsolationChoice, ProcessConfig, ProcessRunner, Runner};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+#[path = "../src/conformance/mod.rs"]
+pub mod conformance;
+
+use conformance::Subject;
+
+/// A state directory of its own, gone at the end.
+pub struct Processes {
+    dir: tempfile::TempDir,
+    pub isolation: IsolationChoice,
+}
+
+impl Processes {
+    pub fn new(isolation: IsolationChoice) -> Self {
+        // Not below /tmp: every step has a /tmp of its own, and the state would not be hidden but absent.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Self { dir, isolation }
+    }
+
+    pub fn config(&self) -> ProcessConfig {
+        let mut config = ProcessConfig::new(self.state()).unwrap();
+        config.program = PathBuf::from(env!("CARGO_BIN_EXE_runner-step"));
+        config.isolation = self.isolation;
+        config
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn with(&self, change: impl FnOnce(&mut ProcessConfig)) -> ProcessRunner {
+        let mut config = self.config();
+        change(&mut config);
+        ProcessRunner::new(config).unwrap()
+    }
+
+    pub fn attempt_dir(&self, id: &AttemptId) -> PathBuf {
+        self.state().join("attempts").join(id.storage_name())
+    }
+
+    pub fn handle(&self, id: &AttemptId) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.attempt_dir(id).join("handle.json")).unwrap()).unwrap()
+    }
+
+    pub fn supervisor(&self, id: &AttemptId) -> i32 {
+        i32::try_from(self.handle(id)["pid"].as_i64().unwrap()).unwrap()
+    }
+}
+
+impl Subject for Processes {
+    fn runner(&self) -> Box<dyn Runner> {
+        Box::new(ProcessRunner::new(self.config()).unwrap())
+    }
+
+    fn repository(&self) -> ArtifactRepository {
+        ArtifactRepository::Local { root: self.dir.path().join("artifacts") }
+    }
+
+    fn lose(&self, id: &AttemptId) -> bool {
+        kill(self.supervisor(id));
+        true
+    }
+}
+
+pub fn kill(pid: i32) {
+    let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+    rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
+}
+
+/// Whether this machine can give a step a private root.
+pub fn can_isolate() -> bool {
+    let processes = Processes::new(IsolationChoice::Overlay);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let exit = runtime.block_on(async {
+        let runner = processes.runner();
+        conformance::run(&*runner, conformance::attempt(&processes, "probe", conformance::shell("true")))
+            .await
+    });
+    if exit.phase != runner_runners::ExitPhase::Succeeded {
+        eprintln!("skipped: no private root on this machine: {}", exit.message);
+    }
+    exit.phase == runner_runners::ExitPhase::Succeeded
+}
+
+/// A file that must appear.
+pub async fn appears(path: &Path) {
+    for _ in 0..2000 {
+        if path.exists() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(path.exists(), "{} did not appear", path.display());
+}
