@@ -219,7 +219,11 @@ impl WorkflowStatus {
                 Some(_) | None => Owner::WorkflowHook(hook.to_owned()),
             };
         }
-        if let Some(retry) = name.rsplit_once('(').and_then(|(of, _)| self.by_name(of))
+        let attempt_of = |name: &str| {
+            let (of, number) = name.strip_suffix(')')?.rsplit_once('(')?;
+            number.bytes().all(|b| b.is_ascii_digit()).then(|| self.by_name(of)).flatten()
+        };
+        if let Some(retry) = attempt_of(name)
             && self.node(retry).is_some_and(|n| n.node_type == NodeType::Retry)
         {
             return Owner::Retry(retry);

@@ -26,7 +26,8 @@ impl WorkflowStatus {
             out.insert("message".into(), json!(self.message));
         }
         let progress = self.node_progress();
-        let (done, all) = self.progress();
+        let pods = self.nodes().filter(|(_, node)| node.node_type.is_attempt());
+        let (done, all) = pods.map(|(_, node)| own_progress(node)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         out.insert("progress".into(), json!(format!("{done}/{all}")));
         let nodes: Map<String, Value> = self
             .nodes()
@@ -57,9 +58,9 @@ impl WorkflowStatus {
 
     fn conditions(&self) -> Vec<Value> {
         let mut conditions = Vec::new();
-        let running =
-            self.nodes().any(|(_, n)| n.node_type == NodeType::Pod && n.phase == NodePhase::Running);
-        if self.phase != WorkflowPhase::Unknown {
+        let pods = || self.nodes().filter(|(_, n)| n.node_type == NodeType::Pod);
+        let running = pods().any(|(_, n)| n.phase == NodePhase::Running);
+        if running || pods().any(|(_, n)| n.phase.completed()) {
             conditions.push(json!({"type": "PodRunning", "status": if running { "True" } else { "False" }}));
         }
         if self.phase.completed() {
@@ -75,7 +76,7 @@ impl WorkflowStatus {
             if !node.node_type.is_attempt() {
                 continue;
             }
-            let own = node.progress.unwrap_or((u64::from(node.phase == NodePhase::Succeeded), 1));
+            let own = own_progress(node);
             let mut at = Some(ix);
             while let Some(here) = at {
                 let sum = sums.entry(here).or_default();
@@ -190,6 +191,12 @@ impl WorkflowStatus {
         }
         Some(Value::Object(out))
     }
+}
+
+/// Progress of one pod: what it reported, all of it once it succeeded.
+fn own_progress(node: &Node) -> (u64, u64) {
+    let (done, all) = node.progress.unwrap_or((0, 1));
+    if node.phase == NodePhase::Succeeded { (all, all) } else { (done, all) }
 }
 
 fn owner_index(node: &Node) -> Option<NodeIx> {

@@ -11,6 +11,7 @@ use crate::fact::Fact;
 use crate::globals;
 use crate::names::on_exit_name;
 use crate::node::{NodePhase, Owner, Work, WorkflowPhase};
+use crate::status::Shutdown;
 
 impl Turn<'_> {
     pub(super) fn advance_workflow(&mut self) {
@@ -79,7 +80,9 @@ impl Turn<'_> {
         if self.status.holds_locks || super::locks::needs(self.status, &sync).is_empty() {
             return true;
         }
-        if let Some(shutdown) = self.status.shutdown.filter(|_| self.status.root().is_none()) {
+        // A stop still owes the exit handler, for which the run goes on waiting.
+        let over = |shutdown: &Shutdown| *shutdown == Shutdown::Terminate || exit_hook(self).is_none();
+        if let Some(shutdown) = self.status.shutdown.filter(over) {
             let message = format!("Stopped with strategy '{}'", shutdown.as_str());
             self.end(WorkflowPhase::Failed, message);
             return false;

@@ -95,7 +95,11 @@ impl Turn<'_> {
         let outputs = self.with_declared(ix, outputs);
         let outputs = (!outputs.is_empty()).then(|| Box::new(outputs));
         self.emit(Fact::AttemptFinished { ix, phase, message, outputs, started_at, at });
-        let message = if phase == NodePhase::Succeeded { "" } else { "the pod ended before the container did" };
+        let message = match phase {
+            NodePhase::Succeeded => "",
+            NodePhase::Error => "container deleted",
+            _ => "the pod ended before the container did",
+        };
         self.end_containers(ix, phase, message);
         if phase == NodePhase::Succeeded {
             self.save_memo(ix);
@@ -137,8 +141,6 @@ impl Turn<'_> {
             }
             queue.extend(node.children.iter().copied());
             if !node.phase.fulfilled() {
-                let message =
-                    if phase == NodePhase::Succeeded { "" } else { "the pod ended before the container did" };
                 self.finish(child, phase, message, None);
             }
         }
