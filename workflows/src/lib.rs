@@ -2,6 +2,7 @@
 //! Pure: no clock, no I/O, no randomness; running anything is the business of other crates.
 
 pub mod diagnostic;
+pub mod effect;
 pub mod parse;
 pub mod resolve;
 pub mod expr;

@@ -6,7 +6,7 @@ mod corpus;
 
 use corpus::{Corpus, strings};
 use runner_workflows::diagnostic::Diagnostic;
-use runner_workflows::parse::{Limits, Manifest, be_strict, parse_file_as};
+use runner_workflows::parse::{Limits, Manifest, deny_unknown_fields, parse_file_as};
 use runner_workflows::resolve::Catalog;
 use runner_workflows::validate::{Options, validate};
 use serde_json::Value;
@@ -56,7 +56,7 @@ fn every_example_parses_and_reports_its_ignored_fields() {
 /// Lints strictly, as `argo lint` does by default.
 fn lint(file: &str, text: &str, kind: Option<&str>, catalog: &Catalog) -> Vec<Diagnostic> {
     let (manifests, mut problems) = parse_file_as(file, text, Limits::default(), kind);
-    be_strict(&mut problems);
+    deny_unknown_fields(&mut problems);
     let options = Options { lint: true, ..Options::default() };
     problems.extend(manifests.iter().flat_map(|manifest| validate(manifest, options, catalog)));
     problems

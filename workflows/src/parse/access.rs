@@ -6,7 +6,8 @@ use std::slice::Iter;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::de::{Context, De, DeError, Remark};
+use super::de::{De, DeError};
+use super::remark::{Context, Remark};
 use super::tree::{Entry, Node};
 
 /// The elements of a list.

@@ -4,8 +4,6 @@
 //! Unknown fields are collected with their place and the nearest known name; type errors are collected
 //! too: the broken part is left out and reading starts again, so that one run reports them all.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +13,8 @@ use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::access::{MapReader, SequenceReader};
+use super::remark::{self, Context, Remark};
 use super::source::Source;
-use super::suggest;
 use super::tree::{Node, NodeValue, Scalar, ScalarKind};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -30,7 +28,7 @@ pub fn from_node<T: DeserializeOwned>(source: &Arc<Source>, root: &Node) -> (Opt
     let mut context = Context::default();
     let mut errors: Vec<Diagnostic> = Vec::new();
     loop {
-        context.remarks.borrow_mut().clear();
+        context.take(source);
         match T::deserialize(De::new(root, &context)) {
             Ok(value) => {
                 let value = errors.is_empty().then_some(value);
@@ -38,7 +36,7 @@ pub fn from_node<T: DeserializeOwned>(source: &Arc<Source>, root: &Node) -> (Opt
                 return (value, errors);
             }
             Err(error) => {
-                let again = error.node.is_some_and(|node| context.broken.insert(node));
+                let again = error.node.is_some_and(|node| context.leave_out(node));
                 errors.push(error.diagnostic(source, root));
                 if !again || errors.len() >= MOST_TYPE_ERRORS {
                     errors.extend(context.take(source));
@@ -47,66 +45,6 @@ pub fn from_node<T: DeserializeOwned>(source: &Arc<Source>, root: &Node) -> (Opt
             }
         }
     }
-}
-
-/// What a reading run remembers.
-#[derive(Default)]
-pub(super) struct Context {
-    remarks: RefCell<Vec<(Remark, Range<usize>)>>,
-    broken: BTreeSet<usize>,
-}
-
-impl Context {
-    /// True for a node that an earlier run found broken.
-    pub(super) fn is_broken(&self, node: &Node) -> bool {
-        !self.broken.is_empty() && self.broken.contains(&address(node))
-    }
-
-    /// Remembers something about the bytes of a key or value.
-    pub(super) fn remember(&self, remark: Remark, range: Range<usize>) {
-        self.remarks.borrow_mut().push((remark, range));
-    }
-
-    fn take(&self, source: &Arc<Source>) -> Vec<Diagnostic> {
-        let remarks = self.remarks.take().into_iter();
-        remarks.map(|(remark, range)| remark.diagnostic().at(Some(Span::new(source, range)))).collect()
-    }
-}
-
-/// Something that does not stop reading.
-pub(super) enum Remark {
-    /// The type (first) does not have the field (second); it has these.
-    UnknownField(&'static str, String, &'static [&'static str]),
-    /// A field of the type (first) is written (second) in another case than its own (third).
-    FieldCase(&'static str, String, &'static str),
-    /// A number or boolean stands where text is expected.
-    NumberAsText(String),
-}
-
-impl Remark {
-    fn diagnostic(self) -> Diagnostic {
-        match self {
-            Self::UnknownField(owner, key, fields) => {
-                let out = Diagnostic::warning("unknown-field", format!("unknown field `{key}` in {owner}"));
-                match suggest::nearest(&key, fields.iter().copied()) {
-                    Some(near) => out.hint(format!("did you mean `{near}`?")),
-                    None => out,
-                }
-            }
-            Self::FieldCase(owner, key, field) => {
-                Diagnostic::warning("field-case", format!("field `{key}` in {owner} is read as `{field}`"))
-            }
-            Self::NumberAsText(found) => {
-                Diagnostic::warning("number-as-text", format!("expected text, found {found}"))
-                    .hint("put it in quotes: Kubernetes refuses it without")
-            }
-        }
-    }
-}
-
-/// The identity of a node within one tree.
-pub(super) fn address(node: &Node) -> usize {
-    std::ptr::from_ref(node).addr()
 }
 
 /// A type error with the node at fault.
@@ -121,7 +59,7 @@ impl DeError {
     /// The same at a node, unless a deeper node is already known.
     pub(super) fn at(mut self, node: &Node) -> Self {
         if self.node.is_none() {
-            self.node = Some(address(node));
+            self.node = Some(remark::address(node));
             self.range = Some(node.first_line_start());
         }
         self

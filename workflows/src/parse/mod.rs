@@ -3,8 +3,10 @@
 
 mod access;
 mod de;
+mod keys;
 mod limits;
 mod manifest;
+mod remark;
 mod scalar;
 mod source;
 pub mod suggest;
@@ -23,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 /// Parses a file of any number of documents, YAML or JSON.
 ///
 /// Problems are collected over all documents; a document with a type error yields no manifest. Unknown
-/// fields and numbers in place of text are warnings (see [`be_strict`]).
+/// fields and numbers in place of text are warnings (see [`deny_unknown_fields`]).
 pub fn parse_file(name: &str, text: &str, limits: Limits) -> (Vec<Manifest>, Vec<Diagnostic>) {
     parse_file_as(name, text, limits, None)
 }
@@ -54,7 +56,7 @@ pub fn parse_trees(name: &str, text: &str, limits: Limits) -> (Vec<Origin>, Vec<
 }
 
 /// Turns what Kubernetes would refuse (unknown fields, numbers as text) into errors, as `--strict` asks.
-pub fn be_strict(diagnostics: &mut [Diagnostic]) {
+pub fn deny_unknown_fields(diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics {
         if matches!(diagnostic.code.as_ref(), "unknown-field" | "number-as-text") {
             diagnostic.escalate();

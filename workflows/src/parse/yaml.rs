@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Tag};
 
 use super::Limits;
+use super::keys::key_text;
 use super::scalar;
 use super::source::Source;
 use super::tree::{Entry, Node, NodeValue, Scalar, ScalarKind, Style};
@@ -70,13 +71,14 @@ struct Anchor {
     height: usize,
 }
 
-struct Builder<'a> {
-    source: &'a Arc<Source>,
+/// Builds trees from events.
+pub(super) struct Builder<'a> {
+    pub(super) source: &'a Arc<Source>,
     limits: Limits,
     stack: Vec<Frame>,
     anchors: BTreeMap<usize, Anchor>,
     documents: Vec<Node>,
-    problems: Vec<Diagnostic>,
+    pub(super) problems: Vec<Diagnostic>,
     nodes: usize,
     alias_nodes: usize,
     alias_bytes: usize,
@@ -223,58 +225,13 @@ impl<'a> Builder<'a> {
         true
     }
 
-    /// Applies `<<` and reports keys that occur twice; the first one stays.
-    fn merge_keys(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
-        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let mut out: Vec<Entry> = Vec::with_capacity(entries.len());
-        let mut merged: Vec<Entry> = Vec::new();
-        for entry in entries {
-            if let Some(first) = seen.get(&entry.key) {
-                self.duplicate(&entry, *first, &mut out);
-                continue;
-            }
-            seen.insert(entry.key.clone(), entry.key_range.start);
-            match (entry.key.as_str(), &entry.value.value) {
-                ("<<", NodeValue::Mapping(more)) => merged.extend(more.iter().cloned()),
-                ("<<", NodeValue::Sequence(maps)) => {
-                    merged.extend(maps.iter().filter_map(Node::entries).flatten().cloned());
-                }
-                _ => out.push(entry),
-            }
-        }
-        for entry in merged {
-            if !seen.contains_key(&entry.key) {
-                seen.insert(entry.key.clone(), entry.key_range.start);
-                out.push(entry);
-            }
-        }
-        out
-    }
-
-    /// A key that occurs twice is an error (V6). Annotations and labels, which change nothing that runs, only
-    /// warn, and the later one stays as in Argo: its own examples have one such file.
-    fn duplicate(&mut self, entry: &Entry, first: usize, out: &mut [Entry]) {
-        let line = self.source.line_column(first).0;
-        let text = format!("key `{}` occurs twice in the same map, first in line {line}", entry.key);
-        let harmless =
-            matches!(entry.key.as_str(), "annotations" | "labels") && entry.value.entries().is_some();
-        let Some(old) = out.iter_mut().find(|old| harmless && old.key == entry.key) else {
-            return self.problem("duplicate-key", entry.key_range.clone(), text);
-        };
-        *old = entry.clone();
-        let span = Span::new(self.source, entry.key_range.clone());
-        let warning =
-            Diagnostic::warning("duplicate-key", text).hint("the later one counts; put both under one key");
-        self.problems.push(warning.at(Some(span)));
-    }
-
     fn syntax_error(&mut self, error: &ScanError) {
         self.stack.clear();
         let at = error.marker().byte_offset().unwrap_or(0);
         self.problem("yaml-syntax", at..at, format!("not valid YAML: {}", error.info()));
     }
 
-    fn problem(&mut self, code: &'static str, range: Range<usize>, text: String) {
+    pub(super) fn problem(&mut self, code: &'static str, range: Range<usize>, text: String) {
         if self.problems.len() < 100 {
             self.problems.push(Diagnostic::error(code, text).at(Some(Span::new(self.source, range))));
         }
@@ -286,18 +243,6 @@ impl<'a> Builder<'a> {
             self.problem("budget", range, text);
         }
     }
-}
-
-/// A key as text: booleans and numbers as JSON would print them.
-fn key_text(node: &Node) -> Option<String> {
-    let NodeValue::Scalar(scalar) = &node.value else { return None };
-    Some(match scalar.kind {
-        ScalarKind::Bool(value) => value.to_string(),
-        ScalarKind::Int(value) => value.to_string(),
-        ScalarKind::UInt(value) => value.to_string(),
-        ScalarKind::Null if scalar.text.is_empty() => "null".into(),
-        ScalarKind::Null | ScalarKind::Float(_) | ScalarKind::Text => scalar.text.clone(),
-    })
 }
 
 /// Nodes, bytes of scalars and keys, and levels below and including a node.

@@ -2,6 +2,7 @@
 //! Does not check that it is one kind: `validate` does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -170,6 +171,24 @@ pub enum TemplateKind {
     Http,
     /// A plugin.
     Plugin,
+}
+
+/// Prints Argo's name of the kind, e.g. `DAG`.
+impl fmt::Display for TemplateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Container => "Container",
+            Self::ContainerSet => "ContainerSet",
+            Self::Script => "Script",
+            Self::Resource => "Resource",
+            Self::Steps => "Steps",
+            Self::Dag => "DAG",
+            Self::Suspend => "Suspend",
+            Self::Data => "Data",
+            Self::Http => "HTTP",
+            Self::Plugin => "Plugin",
+        })
+    }
 }
 
 impl TemplateKind {

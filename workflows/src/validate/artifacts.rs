@@ -20,8 +20,8 @@ pub(super) fn check_path(reporter: &mut Reporter<'_>, artifact: &Artifact, leaf:
         reporter.error_hint(
             &at,
             "artifact-path",
-            format!(": path '{}' leaves its directory through '..'", artifact.path),
-            "directory traversal is not permitted",
+            format!(": path '{}' containing '..' leaves its directory", artifact.path),
+            "Directory traversal is not permitted",
         );
     }
 }

@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use super::Options;
 use super::report::{Place, Reporter};
-use super::scope::{Scope, View};
-use super::tags::{self, Tag};
+use super::scope::Scope;
+use super::tags;
 use crate::diagnostic::Diagnostic;
 use crate::resolve::{TemplateHolder, TemplateScope, TemplateSource};
 use crate::spec::{Arguments, Artifact, Parameter, Template, TemplateRef, WorkflowSpec};
@@ -201,7 +199,11 @@ impl<'a> Checker<'a> {
     fn reference_is_whole(&mut self, template_name: &str, reference: &TemplateRef, place: &Place) -> bool {
         let at = place.field("templateRef");
         if !template_name.is_empty() {
-            self.reporter.error(place, "template-and-ref", "has both a template name and a templateRef");
+            self.reporter.error(
+                place,
+                "template-and-ref",
+                "template name cannot be specified with templateRef",
+            );
             return false;
         }
         if reference.name.is_empty() {
@@ -261,45 +263,6 @@ impl<'a> Checker<'a> {
             None => found,
         };
         self.reporter.push(&place.field("template"), found, None);
-    }
-
-    /// Reports every tag in a JSON value that the view does not accept.
-    pub(super) fn check_variables(&mut self, value: &Value, view: &View<'_>, place: &Place) -> usize {
-        let mut bad: Vec<(String, Tag<'_>)> = Vec::new();
-        tags::visit_strings(value, &mut String::new(), &mut |pointer, text| {
-            for tag in tags::tags(text) {
-                let name = match tag {
-                    Tag::Simple(name) | Tag::Unclosed(name) => name,
-                    Tag::Expression(_) => continue,
-                };
-                if !view.accepts(name.trim()) {
-                    bad.push((pointer.to_owned(), tag));
-                }
-            }
-        });
-        let count = bad.len();
-        for (pointer, tag) in bad {
-            self.unresolved(tag, view, &place.field(pointer.trim_start_matches('/')));
-        }
-        count
-    }
-
-    fn unresolved(&mut self, tag: Tag<'_>, view: &View<'_>, place: &Place) {
-        let (name, needle, end) = match tag {
-            Tag::Unclosed(rest) => {
-                (rest.lines().next().unwrap_or_default(), "{{".to_owned(), ": the tag has no end")
-            }
-            Tag::Simple(name) | Tag::Expression(name) => (name, format!("{{{{{name}}}}}"), ""),
-        };
-        let found =
-            Diagnostic::error("variable-unresolved", format!("failed to resolve {{{{{name}}}}}{end}"));
-        let near = view.near(name.trim());
-        let found = match near.as_slice() {
-            [] => found,
-            [one] => found.hint(format!("did you mean {{{{{one}}}}}?")),
-            more => found.hint(format!("in scope are {{{{{}}}}}", more.join("}}, {{"))),
-        };
-        self.reporter.push(place, found, Some(&needle));
     }
 }
 

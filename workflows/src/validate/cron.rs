@@ -15,6 +15,13 @@ impl Checker<'_> {
         let legacy = (!spec.schedule.is_empty()).then(|| (place.field("schedule"), spec.schedule.as_str()));
         let many = spec.schedules.iter().enumerate();
         let many = many.map(|(index, text)| (place.field(&format!("schedules/{index}")), text.as_str()));
+        if let Some((at, _)) = &legacy {
+            self.reporter.note(
+                at,
+                "legacy-spelling",
+                "schedule was removed in Argo v4 and is read as `schedules`",
+            );
+        }
         for (at, schedule) in legacy.into_iter().chain(many) {
             if let Some(why) = broken(schedule) {
                 let text = format!("cron schedule {schedule} is malformed: {why}");

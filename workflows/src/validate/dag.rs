@@ -7,7 +7,8 @@ use super::arguments;
 use super::checker::{Args, Checker};
 use super::graph::{Graph, Need};
 use super::names::{self, NameRule};
-use super::node_outputs::{Node, add_items, is_parameter};
+use super::node_outputs::{Node, add_items};
+use super::policies::is_late;
 use super::report::Place;
 use super::scope::{Scope, View};
 use super::template::Subject;
@@ -227,7 +228,7 @@ impl<'a> Checker<'a> {
         let view = View { scope, extra: &extra, globals: &globals, on_demand: &|_| false, template_only };
         self.check_variables(&value, &view, &at);
         self.globals = globals;
-        for target in dag.target.split(' ').filter(|t| !dag.target.is_empty() && !is_parameter(t)) {
+        for target in dag.target.split(' ').filter(|t| !t.is_empty() && !is_late(t)) {
             if !dag.tasks.iter().any(|task| task.name == target) {
                 self.reporter.error(&at, "target-undefined", format!(": target '{target}' is not defined"));
             }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::checker::Checker;
 use super::report::Place;
 use super::tags::{self, Tag};
-use crate::expr::{self, ExprError, ExprErrorKind};
+use crate::expr::{self, ExprError, ExprErrorKind, Fuel};
 use crate::resolve::has_tag;
 use crate::spec::Template;
 
@@ -60,14 +60,17 @@ impl Checker<'_> {
                 }
             }
         }
-        if !has_tag(text) && !text.is_empty() && EXPRESSIONS.contains(&field) {
-            if let Err(error) = expr::compile(text) {
-                self.bad_expression(text, &error, place);
-            }
-        } else if !has_tag(text)
-            && field == "depends"
-            && let Err(error) = expr::depends::parse(text)
-        {
+        if has_tag(text) || text.is_empty() {
+            return;
+        }
+        let found = match field {
+            "depends" => expr::depends::parse(text).err(),
+            // Without a tag the condition is the same in every run.
+            "when" => expr::when::evaluate(text, &mut Fuel::default()).err(),
+            _ if EXPRESSIONS.contains(&field) => expr::compile(text).err(),
+            _ => None,
+        };
+        if let Some(error) = found {
             self.bad_expression(text, &error, place);
         }
     }

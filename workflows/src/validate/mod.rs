@@ -28,6 +28,7 @@ mod shared;
 mod steps;
 mod tags;
 mod template;
+mod variables;
 mod workflow;
 
 use checker::Checker;
@@ -95,7 +96,9 @@ pub fn validate_template(
     let kind = if template.kind.is_empty() { "WorkflowTemplate" } else { &template.kind };
     let mut checker = Checker::new(options, source, reporter(kind, &template.metadata, origin));
     checker.template_only = true;
-    object_name(&mut checker, "workflow template", &template.metadata, 63);
+    let what =
+        if kind == "ClusterWorkflowTemplate" { "cluster workflow template" } else { "workflow template" };
+    object_name(&mut checker, what, &template.metadata, 63);
     checker.workflow(&template.metadata, &template.spec, "/spec");
     finish(checker)
 }

@@ -104,7 +104,7 @@ pub(super) fn add_items(
     }
     if let Some(sequence) = sequence {
         if sequence.count.is_some() && sequence.end.is_some() {
-            return Err("withSequence: only one of count or end can be defined");
+            return Err("only one of count or end can be defined in withSequence");
         }
         scope.add("item");
     }

@@ -47,9 +47,7 @@ pub(super) fn check(
             .field(&format!("outputs/artifacts/{index}"))
             .named(&format!(".outputs.artifacts.{}", artifact.name));
         let reporter = &mut checker.reporter;
-        if kind != TemplateKind::Suspend {
-            artifacts::check_path(reporter, artifact, is_leaf(template), &at);
-        }
+        artifacts::check_path(reporter, artifact, is_leaf(template), &at);
         artifacts::check_location(reporter, artifact, &at);
         if !artifact.from.is_empty() && !artifact.from_expression.is_empty() {
             reporter.error(&at, "artifact-source", " shouldn't have both `from` and `fromExpression`");
@@ -124,7 +122,7 @@ fn check_source(checker: &mut Checker<'_>, parameter: &Parameter, kind: Template
         }
         _ => return,
     };
-    let text = format!(".{missing} must be specified for {kind:?} templates");
+    let text = format!(".{missing} must be specified for {kind} templates");
     checker.reporter.error(&field, "output-source", text);
 }
 

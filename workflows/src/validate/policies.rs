@@ -83,9 +83,17 @@ impl Checker<'_> {
 
     /// Checks locks: each names something to lock.
     pub(super) fn locks(&mut self, locks: &Synchronization, at: &Place) {
-        for mutex in locks.mutexes.iter().chain(&locks.mutex).filter(|mutex| mutex.name.is_empty()) {
-            let _ = mutex;
+        if locks.mutexes.iter().chain(&locks.mutex).any(|mutex| mutex.name.is_empty()) {
             self.reporter.error(at, "lock", ": a mutex needs a name");
+        }
+        for (old, new, used) in [
+            ("mutex", "mutexes", locks.mutex.is_some()),
+            ("semaphore", "semaphores", locks.semaphore.is_some()),
+        ] {
+            if used {
+                let text = format!(".{old} was removed in Argo v4 and is read as `{new}`");
+                self.reporter.note(&at.field(old), "legacy-spelling", text);
+            }
         }
         for semaphore in locks.semaphores.iter().chain(&locks.semaphore) {
             if semaphore.config_map_key_ref.is_none() && semaphore.database.is_none() {

@@ -81,6 +81,11 @@ impl<'a> Reporter<'a> {
         self.push(place, Diagnostic::error(code, text.as_ref()).hint(hint), None);
     }
 
+    /// Reports something to know.
+    pub(super) fn note(&mut self, place: &Place, code: &'static str, text: impl AsRef<str>) {
+        self.push(place, Diagnostic::note(code, text.as_ref()), None);
+    }
+
     /// Reports a warning.
     pub(super) fn warning(&mut self, place: &Place, code: &'static str, text: impl AsRef<str>) {
         self.push(place, Diagnostic::warning(code, text.as_ref()), None);

@@ -73,7 +73,7 @@ impl View<'_> {
         let late = |prefix: &&str| name.starts_with(*prefix);
         !CHECKED.iter().any(|prefix| name.starts_with(prefix))
             || self.has(name)
-            || LATE.iter().any(|prefix| late(prefix))
+            || LATE.iter().any(late)
             || (name.starts_with("item.") && self.has(ANY_ITEM))
             || (name.starts_with("workflow.outputs.parameters.") && self.has(ANY_OUTPUT_PARAMETER))
             || (name.starts_with("workflow.outputs.artifacts.") && self.has(ANY_OUTPUT_ARTIFACT))

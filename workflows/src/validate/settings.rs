@@ -31,6 +31,10 @@ impl Checker<'_> {
             let text = "spec.activeDeadlineSeconds must be a positive integer > 0";
             self.reporter.error(&place.field("activeDeadlineSeconds"), "deadline", text);
         }
+        if spec.pod_priority.is_some() {
+            let text = "spec.podPriority was removed in Argo v4 and has no effect";
+            self.reporter.note(&place.field("podPriority"), "legacy-spelling", text);
+        }
         if spec.parallelism.is_some_and(|most| most < 1) {
             let text = "spec.parallelism below 1 would start nothing";
             self.reporter.warning(&place.field("parallelism"), "parallelism", text);

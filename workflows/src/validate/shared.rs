@@ -17,7 +17,7 @@ impl Checker<'_> {
                 self.reporter.error(
                     &at,
                     "timeout",
-                    format!(": {kind:?} template doesn't support timeout field"),
+                    format!(": {kind} template doesn't support timeout field"),
                 );
             } else if template.timeout.parse::<i64>().is_ok() {
                 let hint = format!("give it a unit: {}s", template.timeout);
@@ -25,23 +25,19 @@ impl Checker<'_> {
             }
         }
         if !template.pending_timeout.is_empty() && !is_leaf(template) {
-            let text = format!(": {kind:?} template doesn't support pendingTimeout field");
+            let text = format!(": {kind} template doesn't support pendingTimeout field");
             self.reporter.error(&place.field("pendingTimeout"), "timeout", text);
         }
         if let Some(resources) = &template.pod_resources {
             let at = place.field("podResources").named(".podResources");
             if matches!(kind, TemplateKind::Http | TemplateKind::Plugin) {
-                self.reporter.error(
-                    &at,
-                    "pod-resources",
-                    format!(" is not supported for {kind:?} templates"),
-                );
+                self.reporter.error(&at, "pod-resources", format!(" is not supported for {kind} templates"));
             }
             self.pod_resources(resources, &at);
         }
         if !template.resource_claims.is_empty() && !is_pod(template) {
             let text =
-                format!(".resourceClaims is not supported for {kind:?} templates, which do not create a pod");
+                format!(".resourceClaims is not supported for {kind} templates, which do not create a pod");
             self.reporter.error(&place.field("resourceClaims"), "pod-resources", text);
         }
         if let Some(location) = &template.archive_location {
