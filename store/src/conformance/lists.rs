@@ -132,64 +132,43 @@ pub async fn lists_go_in_pages(pair: Pair) {
     assert!(matches!(pair.a.list_workflows(other).await, Err(Error::Invalid(_))));
 }
 
+const HOSTILE: [&str; 14] = [
+    "' OR 1=1 --",
+    "'; DROP TABLE workflows; --",
+    "\" OR \"\"=\"",
+    "%",
+    "_",
+    "$.team",
+    "team\") = 'red' OR (\"",
+    "x') UNION SELECT * FROM streams --",
+    "\\",
+    "[\"a\"]",
+    "{\"a\":1}",
+    "?1",
+    "\u{202e}",
+    "w.name",
+];
+
 /// Hostile text in any filter, name or cursor is text.
 pub async fn v36_filters_are_not_sql(pair: Pair) {
     let rows = fill(&pair).await;
-    let hostile = [
-        "' OR 1=1 --",
-        "'; DROP TABLE workflows; --",
-        "\" OR \"\"=\"",
-        "%",
-        "_",
-        "$.team",
-        "team\") = 'red' OR (\"",
-        "x') UNION SELECT * FROM streams --",
-        "\\",
-        "[\"a\"]",
-        "{\"a\":1}",
-        "?1",
-        "\u{202e}",
-        "w.name",
-    ];
-    for text in hostile.map(str::to_owned) {
-        let base = WorkflowQuery::default;
-        let mut queries = vec![
-            WorkflowQuery { namespace: Some(text.clone()), ..base() },
-            WorkflowQuery { phases: vec![text.clone()], ..base() },
-            WorkflowQuery { phases: vec![text.clone(), text.clone()], ..base() },
-            WorkflowQuery { name_prefix: Some(text.clone()), ..base() },
-        ];
-        for term in [
-            LabelTerm::Equals(text.clone(), text.clone()),
-            LabelTerm::Equals("team".to_owned(), text.clone()),
-            LabelTerm::In("team".to_owned(), vec![text.clone()]),
-            LabelTerm::Exists(text.clone()),
-        ] {
-            queries.push(WorkflowQuery { labels: vec![term], ..base() });
-        }
-        for query in queries {
+    for (number, text) in HOSTILE.into_iter().enumerate() {
+        let text = text.to_owned();
+        for query in hostile_queries(&text) {
             let page = pair.a.list_workflows(query.clone()).await.unwrap();
             assert!(page.items.is_empty(), "{query:?}");
         }
-        let cursor = WorkflowQuery { cursor: Some(Cursor(text.clone())), ..base() };
+        let cursor = WorkflowQuery { cursor: Some(Cursor(text.clone())), ..WorkflowQuery::default() };
         assert!(matches!(pair.a.list_workflows(cursor).await, Err(Error::Invalid(_))), "{text}");
         assert_eq!(pair.a.get_workflow(&text, &text).await, Ok(None));
         assert_eq!(pair.a.get_manifest(&text, &text, &text).await, Ok(None));
         assert_eq!(pair.a.get_memo(&text, &text).await, Ok(None));
         assert!(pair.a.take(&text, 0).await.unwrap().is_empty());
         assert!(pair.a.lock_state(&text).await.unwrap().holders.is_empty());
-        assert!(
-            pair.a
-                .claim(ClaimRequest {
-                    dead_owners: vec![text.clone()],
-                    only: Some(stream("x")),
-                    ..ClaimRequest::due(&text, TTL, at(1), 0)
-                })
-                .await
-                .unwrap()
-                .is_empty()
-        );
-        let mut append = create(&format!("h{}", hostile.iter().position(|h| *h == text).unwrap()), &text);
+        let request = ClaimRequest::only(&text, TTL, at(1), stream("x"));
+        let request = ClaimRequest { dead_owners: vec![text.clone()], ..request };
+        assert!(pair.a.claim(request).await.unwrap().is_empty());
+        let mut append = create(&format!("h{number}"), &text);
         append.create = Some(Create {
             namespace: text.clone(),
             name: text.clone(),
@@ -201,6 +180,23 @@ pub async fn v36_filters_are_not_sql(pair: Pair) {
         done(&pair.a, append).await;
         assert_eq!(pair.b.get_workflow(&text, &text).await.unwrap().unwrap().name, text);
     }
-    assert_eq!(pair.a.list_workflows(WorkflowQuery::default()).await.unwrap().items.len(), rows.len() + 14);
+    let all = pair.a.list_workflows(WorkflowQuery::default()).await.unwrap();
+    assert_eq!(all.items.len(), rows.len() + HOSTILE.len());
     assert!(pair.a.verify().await.unwrap().is_clean());
+}
+
+fn hostile_queries(text: &str) -> Vec<WorkflowQuery> {
+    let text = || text.to_owned();
+    let base = WorkflowQuery::default;
+    let labels = |term: LabelTerm| WorkflowQuery { labels: vec![term], ..base() };
+    vec![
+        WorkflowQuery { namespace: Some(text()), ..base() },
+        WorkflowQuery { phases: vec![text()], ..base() },
+        WorkflowQuery { phases: vec![text(), text()], ..base() },
+        WorkflowQuery { name_prefix: Some(text()), ..base() },
+        labels(LabelTerm::Equals(text(), text())),
+        labels(LabelTerm::Equals("team".to_owned(), text())),
+        labels(LabelTerm::In("team".to_owned(), vec![text()])),
+        labels(LabelTerm::Exists(text())),
+    ]
 }
