@@ -31,7 +31,7 @@ impl Known {
             let (Some(corpus), Some(id), Some(issue)) = (words.next(), words.next(), words.next()) else {
                 return Err(wrong("needs corpus, id, #issue and reason"));
             };
-            if !issue.strip_prefix('#').is_some_and(|digits| digits.parse::<u32>().is_ok()) {
+            if issue.strip_prefix('#').is_none_or(|digits| digits.parse::<u32>().is_err()) {
                 return Err(wrong("has no issue number"));
             }
             let reason = words.collect::<Vec<_>>().join(" ");

@@ -13,6 +13,7 @@ pub mod known;
 pub mod language;
 pub mod lint;
 pub mod outcome;
+pub mod page;
 pub mod path;
 pub mod report;
 pub mod select;

@@ -74,7 +74,11 @@ fn one(index: &Arc<Index>, case: &Case, verbose: bool) -> CaseResult {
     let (outcome, log) = answer.unwrap_or_else(|why| (Outcome::Failed(vec![why]), Vec::new()));
     CaseResult {
         corpus: index.corpus.clone(),
-        class: if case.class.is_empty() { case.confidence.clone() } else { case.class.clone() },
+        class: match index.corpus.as_str() {
+            "workflows/examples" => examples::class(case),
+            _ if case.class.is_empty() => case.confidence.clone(),
+            _ => case.class.clone(),
+        },
         id: case.id.clone(),
         confidence: if case.contested { "contested".to_owned() } else { case.confidence.clone() },
         outcome,

@@ -145,8 +145,8 @@ fn write(scene: &Scene, name: &str, content: &str) -> Result<String, String> {
 
 /// Name of the last given manifest of a kind.
 fn last_created(index: &Index, case: &Case, kind: &str) -> Result<String, String> {
-    let entries = case.list("given").iter().filter(|entry| text(entry, "kind") == kind);
-    let entry = entries.last().ok_or_else(|| format!("no {kind} is given"))?;
+    let mut entries = case.list("given").iter().filter(|entry| text(entry, "kind") == kind);
+    let entry = entries.next_back().ok_or_else(|| format!("no {kind} is given"))?;
     let content = index.read(text(entry, "file"))?;
     let (manifests, _) = crate::conformance::language::load(text(entry, "file"), &content, Some(kind));
     manifests
