@@ -1,0 +1,116 @@
+//! The command line as clap sees it: global options and the list of commands.
+//! Does not run anything; each command's own flags stand in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::output::Format;
+
+/// Durable runs of Argo Workflows, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "runner", bin_name = "runner", version, about, long_about = LONG, after_help = crate::exit::HELP)]
+#[command(propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(infer_subcommands = false, disable_help_subcommand = false, max_term_width = 110)]
+pub struct Cli {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const LONG: &str = "Examples:
+  $ runner demo
+  $ runner submit hello.yaml
+
+runner runs Argo Workflows files unchanged, without a cluster: every step is a local process, every step is
+checkpointed to a database, and a run that was killed goes on with `runner resume`.
+
+Names: a workflow is named by its full name, a unique prefix, @latest, @-2 (the one before the last), @failed.
+Data is written to stdout, everything else to stderr.
+Environment: RUNNER_STORE, RUNNER_NAMESPACE, RUNNER_LOG, NO_COLOR, FORCE_COLOR. Configuration: ./runner.yaml,
+then $XDG_CONFIG_HOME/runner/config.yaml.";
+
+/// Options of all commands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Namespace [default: default]
+    #[arg(short, long, global = true, env = "RUNNER_NAMESPACE", hide_env_values = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Path of the store [default: ./.runner/runner.db]
+    #[arg(long, global = true, env = "RUNNER_STORE", hide_env_values = true, value_name = "PATH")]
+    pub store: Option<String>,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// No colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// No headings in tables
+    #[arg(long, global = true)]
+    pub no_headers: bool,
+    /// Say less on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on stderr; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Work as if started in that directory
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run workflows
+    Submit(Box<commands::submit::Args>),
+    /// List workflows
+    #[command(visible_alias = "ls")]
+    List(commands::list::Args),
+    /// Show a workflow
+    Get(commands::get::Args),
+    /// Follow a workflow until it ends
+    Watch(commands::watch::Args),
+    /// Wait until workflows end
+    Wait(commands::wait::Args),
+    /// Show what steps wrote
+    Logs(commands::logs::Args),
+    /// Continue what was interrupted, approve what waits
+    Resume(commands::resume::Args),
+    /// Start no new steps until resumed
+    Suspend(commands::control::SuspendArgs),
+    /// End workflows; exit handlers still run
+    Stop(commands::control::StopArgs),
+    /// End workflows now, without exit handlers
+    Terminate(commands::control::TerminateArgs),
+    /// Run the failed steps of a workflow again
+    Retry(commands::retry::Args),
+    /// Run a workflow again from the start, as a new one
+    Resubmit(commands::resubmit::Args),
+    /// Change nodes of a workflow
+    Node(commands::node::Args),
+    /// Delete workflows
+    Delete(commands::delete::Args),
+    /// Check manifests without running them
+    Lint(commands::lint::Args),
+    /// Store templates and other manifests
+    Apply(commands::apply::Args),
+    /// Work with WorkflowTemplates
+    Template(commands::template::Args),
+    /// Look after the store
+    Db(commands::db::Args),
+    /// Print a completion script for a shell
+    Completion(commands::completion::Args),
+    /// Print the version
+    Version(commands::version::Args),
+    /// Write a small workflow and run it
+    Demo(commands::demo::Args),
+    /// Run what is open in the store, in the background
+    #[command(hide = true)]
+    Engine(commands::engine::Args),
+}

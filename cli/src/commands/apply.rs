@@ -1,0 +1,114 @@
+//! `runner apply`: stores templates and other manifests.
+//! Does not run anything.
+
+use std::path::PathBuf;
+
+use runner_workflows::diagnostic::Diagnostic;
+use runner_workflows::parse::Manifest;
+
+use crate::exit::{Code, Failure, Result};
+use crate::manifests::{Loaded, report};
+use crate::wire::Wire;
+use crate::{catalog, check};
+
+/// Flags of `apply`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// Files, directories, or - for stdin
+    #[arg(short = 'f', long = "filename", required_unless_present = "files", value_name = "FILE|DIR")]
+    filename: Vec<PathBuf>,
+    /// The same without -f
+    #[arg(value_name = "FILE|DIR", conflicts_with = "filename")]
+    files: Vec<PathBuf>,
+    /// Say what would be stored, and store nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Unknown fields are errors
+    #[arg(long)]
+    strict: bool,
+}
+
+const LONG: &str = "Examples:
+  $ runner apply -f templates.yaml
+  $ runner apply -f templates.yaml --dry-run
+
+Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows and ConfigMaps, so that workflows can refer to
+them. Applying the same file again changes nothing. A Workflow is not applied: submit it.";
+
+/// Applies.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let files = if args.filename.is_empty() { &args.files } else { &args.filename };
+    store_files(wire, files, args.strict, args.dry_run, &|_| true).await
+}
+
+/// Validates and stores what `wanted` lets through. Nothing is stored when anything is wrong.
+pub(crate) async fn store_files(
+    wire: &Wire,
+    files: &[PathBuf],
+    strict: bool,
+    dry_run: bool,
+    wanted: &(dyn Fn(&Manifest) -> bool + Sync),
+) -> Result {
+    let loaded = Loaded::read(files, strict)?;
+    let mut diagnostics = loaded.diagnostics;
+    let mut known = match wire.existing().await? {
+        Some(store) => catalog::templates(store.as_ref(), &wire.namespace).await?,
+        None => runner_workflows::resolve::Catalog::default(),
+    };
+    for manifest in &loaded.manifests {
+        known.add(manifest);
+    }
+    let mut new = Vec::new();
+    for manifest in &loaded.manifests {
+        let storable =
+            if wanted(manifest) { check::storable(manifest, &wire.namespace, wire.now()) } else { None };
+        match storable {
+            Some(one) if one.name.is_empty() => {
+                let problem =
+                    Diagnostic::error("name-missing", format!("{} has no metadata.name", manifest.kind()));
+                diagnostics.push(problem.at(Some(manifest.origin().span(&[]))));
+            }
+            Some(one) => {
+                diagnostics.extend(check::lint(manifest, &known, strict));
+                new.push(one);
+            }
+            None => {
+                let problem =
+                    Diagnostic::error("not-stored", format!("a {} cannot be stored here", manifest.kind()));
+                let problem = match manifest {
+                    Manifest::Workflow(_) => problem.hint("run it with `runner submit`"),
+                    _ => problem,
+                };
+                diagnostics.push(problem.at(Some(manifest.origin().span(&[]))).object(manifest.label()));
+            }
+        }
+    }
+    report(&wire.console, &diagnostics, "nothing was stored")?;
+    if new.is_empty() {
+        return Err(Failure::new(Code::Invalid, "the files hold nothing to store"));
+    }
+    let store = if dry_run { wire.existing().await? } else { Some(wire.store().await?) };
+    for one in new {
+        let shown = format!("{}/{}", one.kind.to_lowercase(), one.name);
+        let before = match &store {
+            Some(store) => {
+                store.get_manifest(&one.kind, &one.namespace, &one.name).await?.map(|m| m.generation)
+            }
+            None => None,
+        };
+        let after = match &store {
+            Some(store) if !dry_run => Some(store.put_manifest(one).await?),
+            Some(_) | None => None,
+        };
+        let word = match (before, after) {
+            (None, None) => "would be stored",
+            (Some(_), None) => "would be stored again",
+            (None, Some(_)) => "created",
+            (Some(before), Some(after)) if before == after => "unchanged",
+            (Some(_), Some(_)) => "configured",
+        };
+        wire.console.data(&format!("{shown} {word}"))?;
+    }
+    Ok(Code::Ok)
+}

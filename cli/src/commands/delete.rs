@@ -1,0 +1,133 @@
+//! `runner delete`: removes workflows with their logs and artifacts.
+//! Does not stop them: an open workflow is refused unless `--force`.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use runner_controller::Leave;
+use runner_store::Store;
+
+use crate::exit::{Code, Failure, Result};
+use crate::follow::{Outcome, Style, Until, follow};
+use crate::output::list::Entry;
+use crate::pick::{self, Pick};
+use crate::signals::Signals;
+use crate::wire::{Engine, Wire};
+
+/// Flags of `delete`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    #[command(flatten)]
+    pick: Pick,
+    /// Only workflows that ended longer ago than this, e.g. 7d
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    older: Option<SignedDuration>,
+    /// Only workflows that ended
+    #[arg(long)]
+    completed: bool,
+    /// Only these phases
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", ignore_case = true, value_parser = super::list::PHASES)]
+    status: Vec<String>,
+    /// Only names that begin with this
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// Terminate workflows that have not ended, then delete them
+    #[arg(long)]
+    force: bool,
+    /// A workflow that does not exist is no error
+    #[arg(long)]
+    ignore_not_found: bool,
+}
+
+const LONG: &str = "Examples:
+  $ runner delete hello --dry-run
+  $ runner delete --completed --older 7d
+
+Deletes workflows: their history, logs and artifacts. Workflows that have not ended are refused unless --force.";
+
+/// Deletes.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let Some(store) = wire.existing().await? else {
+        return if args.ignore_not_found || args.pick.names.is_empty() {
+            Ok(Code::Ok)
+        } else {
+            Err(wire.no_store())
+        };
+    };
+    let filtered = args.older.is_some() || args.completed || !args.status.is_empty() || args.prefix.is_some();
+    let pick = Pick { all: args.pick.all || (args.pick.nothing() && filtered), ..clone(&args.pick) };
+    let names = match pick::any(wire, &store, &pick).await {
+        Err(failure) if failure.code == Code::NotFound && args.ignore_not_found => return Ok(Code::Ok),
+        other => other?,
+    };
+    let mut chosen = Vec::new();
+    for known in names {
+        if let Some(row) = store.get_workflow(&wire.namespace, &known.name).await? {
+            let entry = crate::catalog::entry(row);
+            if matches(args, &entry, wire.now()) {
+                chosen.push(entry);
+            }
+        }
+    }
+    if chosen.is_empty() {
+        wire.console.hint("no workflow matches");
+        return Ok(Code::Ok);
+    }
+    if pick.dry_run {
+        wire.console
+            .lines(chosen.iter().map(|entry| format!("Workflow '{}' would be deleted", entry.name)))?;
+        return Ok(Code::Ok);
+    }
+    let engine = wire.engine(&store)?;
+    let mut code = Ok(Code::Ok);
+    for entry in chosen {
+        if let Err(failure) = one(args, wire, &store, &engine, &entry).await {
+            code = Err(failure);
+            break;
+        }
+        wire.console.data(&format!("Workflow '{}' deleted", entry.name))?;
+    }
+    engine.shutdown(Leave::Park).await;
+    code
+}
+
+async fn one(args: &Args, wire: &Wire, store: &Arc<dyn Store>, engine: &Engine, entry: &Entry) -> Result<()> {
+    if !ended(entry) {
+        if !args.force {
+            let what = if entry.phase.is_empty() { "Pending" } else { &entry.phase };
+            return Err(Failure::new(Code::Conflict, format!("{} has not ended: {what}", entry.name))
+                .hint(format!("runner terminate {} first, or --force", entry.name)));
+        }
+        engine.command(&entry.name, runner_machine::Command::Terminate).await?;
+        let mut signals = Signals::listen()?;
+        let watcher = wire.watcher(store, &entry.name).await?;
+        let until = Until { timeout: Some(SignedDuration::from_mins(2)), no_suspend: false };
+        match follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await? {
+            Outcome::Ended(_) => {}
+            Outcome::Waiting(_) | Outcome::Left(_) => {
+                return Err(Failure::new(
+                    Code::Timeout,
+                    format!("{} has not ended; it is not deleted", entry.name),
+                ));
+            }
+        }
+    }
+    engine.delete(&entry.name).await
+}
+
+fn clone(pick: &Pick) -> Pick {
+    Pick { names: pick.names.clone(), selector: pick.selector.clone(), all: pick.all, dry_run: pick.dry_run }
+}
+
+fn ended(entry: &Entry) -> bool {
+    matches!(entry.phase.as_str(), "Succeeded" | "Failed" | "Error")
+}
+
+fn matches(args: &Args, entry: &Entry, now: jiff::Timestamp) -> bool {
+    let old = |older: SignedDuration| entry.finished.is_some_and(|at| now.duration_since(at) > older);
+    args.older.is_none_or(old)
+        && (!args.completed || ended(entry))
+        && (args.status.is_empty() || args.status.contains(&entry.phase))
+        && args.prefix.as_ref().is_none_or(|prefix| entry.name.starts_with(prefix.as_str()))
+}

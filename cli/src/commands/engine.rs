@@ -1,0 +1,115 @@
+//! `runner engine`: runs everything that is open in a store, for `submit -d`. One per store.
+//! Does not serve anybody.
+
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use runner_controller::Leave;
+use runner_store::Store;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use crate::exit::{Code, Failure, Result};
+use crate::signals::Signals;
+use crate::wire::Wire;
+
+/// Flags of `engine`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// End after there was nothing to do for so many seconds
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    idle: u64,
+}
+
+const LONG: &str = "Examples:
+  $ runner engine --idle 1
+  $ runner engine --idle 0 -q
+
+Runs every open workflow of the store, those of engines that died included, and ends when nothing is left to do.
+Workflows that only wait for a person are left to `runner resume`. Only one runs per store: a second one ends at
+once. `runner submit -d` starts it.";
+
+/// Starts it in the background, unless one is there: it finds out by itself.
+pub fn spawn(wire: &Wire) -> Result<()> {
+    let failed = |what: &str, error: std::io::Error| {
+        Failure::new(Code::Failed, format!("cannot start the background process: {what}: {error}"))
+            .hint("the workflow is recorded: runner resume continues it")
+    };
+    let program = std::env::current_exe().map_err(|error| failed("its own path", error))?;
+    let log = wire.place.state_dir().join("engine.log");
+    let log =
+        std::fs::OpenOptions::new().create(true).append(true).open(log).map_err(|e| failed("its log", e))?;
+    let errors = log.try_clone().map_err(|error| failed("its log", error))?;
+    let mut command = Command::new(program);
+    command.arg("engine").arg("--store").arg(&wire.place.file).arg("--namespace").arg(&wire.namespace);
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    // out of the terminal's process group, so that Ctrl-C there does not reach it
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().map(drop).map_err(|error| failed("spawn", error))
+}
+
+/// Runs until there is nothing to do.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let mut signals = Signals::listen()?;
+    let store = wire.store().await?;
+    // a session of its own: closing the terminal does not end it; a group leader cannot, and need not
+    let _led = rustix::process::setsid();
+    loop {
+        let Some(only) = lock(wire)? else {
+            wire.console.say("another engine runs this store");
+            return Ok(Code::Ok);
+        };
+        let engine = wire.background(&store)?;
+        wire.console.say("engine started");
+        let code = until_idle(args, wire, &store, &mut signals).await;
+        // idle: what is left waits for people, so nobody needs to take it; asked to end: another engine may
+        let idle = code.as_ref().is_ok_and(|code| *code == Code::Ok);
+        engine.shutdown(if idle { Leave::Park } else { Leave::HandOver }).await;
+        drop(only);
+        // what was submitted while this one was ending found the lock taken, and counts on it
+        if idle && wire.has_work(&store).await? {
+            continue;
+        }
+        wire.console.say("engine ended");
+        return code;
+    }
+}
+
+async fn until_idle(args: &Args, wire: &Wire, store: &Arc<dyn Store>, signals: &mut Signals) -> Result {
+    let beat = Duration::from_millis(500);
+    // at least as long as it takes to claim what was just submitted
+    let limit = Duration::from_secs(args.idle).max(beat * 2);
+    let mut idle = Duration::ZERO;
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            biased;
+            code = signals.first() => return Ok(code),
+            () = tokio::time::sleep(beat) => {}
+        }
+        let changes = store.changes().await?;
+        let quiet = seen == Some(changes.any) && !wire.has_work(store).await?;
+        seen = Some(changes.any);
+        idle = if quiet { idle + beat } else { Duration::ZERO };
+        if idle >= limit {
+            return Ok(Code::Ok);
+        }
+    }
+}
+
+/// The lock that makes it the only one; none when another process has it.
+fn lock(wire: &Wire) -> Result<Option<impl AsFd>> {
+    let path = wire.place.state_dir().join("engine.lock");
+    let failed =
+        |error: rustix::io::Errno| Failure::new(Code::Unreachable, format!("{}: {error}", path.display()));
+    let file =
+        rustix::fs::open(&path, OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))
+            .map_err(failed)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}

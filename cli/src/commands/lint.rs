@@ -1,0 +1,96 @@
+//! `runner lint`: checks manifests, always offline.
+//! Does not open a store and does not run anything.
+
+use std::path::PathBuf;
+
+use runner_workflows::parse::Manifest;
+use runner_workflows::resolve::Catalog;
+
+use crate::exit::{Code, Failure, Result};
+use crate::manifests::Loaded;
+use crate::output::diagnostics::{LintFormat, Report, pretty, summary};
+use crate::output::{Console, Format};
+
+/// Flags of `lint`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// Files, directories, or - for stdin
+    #[arg(required = true, value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Unknown fields are errors
+    #[arg(long)]
+    strict: bool,
+    /// Only check these kinds, e.g. Workflow,CronWorkflow
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    kinds: Vec<String>,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: LintFormat,
+    /// Accepted for compatibility: lint is always offline
+    #[arg(long, hide = true)]
+    offline: bool,
+}
+
+const LONG: &str = "Examples:
+  $ runner lint hello.yaml
+  $ runner lint workflows --format json
+
+Checks manifests without running anything, without a store, without a network. Templates found in the given files
+are known to all of them. Every problem is reported with file, line and column. Exit code 3 when anything is wrong.";
+
+/// Checks.
+pub fn run(args: &Args, console: &Console) -> Result {
+    let loaded = Loaded::read(&args.files, args.strict)?;
+    let mut catalog = Catalog::default();
+    for manifest in &loaded.manifests {
+        catalog.add(manifest);
+    }
+    let mut report = Report { files: loaded.files, diagnostics: loaded.diagnostics };
+    let mut checked = 0;
+    for manifest in loaded.manifests.iter().filter(|m| wanted(args, m)) {
+        checked += 1;
+        report.diagnostics.extend(crate::check::lint(manifest, &catalog, args.strict));
+    }
+    if checked == 0 && !report.has_errors() {
+        return Err(Failure::new(Code::Invalid, "found nothing to lint in the given files"));
+    }
+    print(args, console, &report)?;
+    Ok(if report.has_errors() { Code::Invalid } else { Code::Ok })
+}
+
+fn wanted(args: &Args, manifest: &Manifest) -> bool {
+    let mine = !matches!(manifest, Manifest::ConfigMap(_) | Manifest::Secret(_) | Manifest::Other(_));
+    let kind = |kind: &String| {
+        kind.eq_ignore_ascii_case(manifest.kind())
+            || kind.eq_ignore_ascii_case(&format!("{}s", manifest.kind()))
+    };
+    if args.kinds.is_empty() { mine } else { args.kinds.iter().any(kind) }
+}
+
+fn print(args: &Args, console: &Console, report: &Report) -> Result<()> {
+    let format = match (args.format, console.format) {
+        (LintFormat::Pretty, Some(Format::Json | Format::Jsonl | Format::Yaml)) => LintFormat::Json,
+        (format, _) => format,
+    };
+    match format {
+        LintFormat::Json => console.document(&report.json()),
+        LintFormat::Github => console.lines(report.github()),
+        LintFormat::Junit => console.lines(report.junit()),
+        LintFormat::Pretty => {
+            for diagnostic in report.diagnostics.iter().filter(|d| !console.quiet || d.is_error()) {
+                console.lines(pretty(diagnostic, console.out))?;
+            }
+            let files = match report.files.len() {
+                1 => "1 file".to_owned(),
+                n => format!("{n} files"),
+            };
+            let found = summary(&report.diagnostics);
+            match (report.has_errors(), found.as_str()) {
+                (true, found) => console.data(&format!("✖ {found} in {files}")),
+                (false, "") => console.data(&format!("✔ no problems in {files}")),
+                (false, found) => console.data(&format!("✔ valid, with {found} in {files}")),
+            }
+        }
+    }
+}

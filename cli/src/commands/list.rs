@@ -1,0 +1,118 @@
+//! `runner list`.
+//! Does not show nodes: `get` does.
+
+use jiff::{SignedDuration, Timestamp};
+use runner_store::{Cursor, TimeRange, WorkflowQuery};
+
+use crate::exit::{Code, Failure, Result};
+use crate::output::{Format, list};
+use crate::selector;
+use crate::wire::Wire;
+
+/// Flags of `list`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// Only these phases, e.g. Running,Failed
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", ignore_case = true, value_parser = PHASES)]
+    status: Vec<String>,
+    /// Only workflows that run
+    #[arg(long, conflicts_with = "status")]
+    running: bool,
+    /// Only workflows that ended
+    #[arg(long, conflicts_with_all = ["status", "running"])]
+    completed: bool,
+    /// Only workflows submitted within this time, e.g. 2h
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    since: Option<SignedDuration>,
+    /// Only workflows that ended longer ago than this, e.g. 7d
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    older: Option<SignedDuration>,
+    /// Label selector, e.g. app=web,tier!=db
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Only names that begin with this
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// At most so many; 0 for all
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    limit: usize,
+    /// Continue a list that was cut, with the cursor printed there
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+}
+
+pub(crate) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
+
+const LONG: &str = "Examples:
+  $ runner list
+  $ runner list --status Failed -o json
+
+Lists workflows, the newest first. The JSON form of an empty list is [].";
+
+/// Lists.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let console = &wire.console;
+    let now = wire.now();
+    let mut query = query(args, wire, now)?;
+    let mut entries = Vec::new();
+    let mut next = None;
+    if let Some(store) = wire.existing().await? {
+        loop {
+            let left = if args.limit == 0 { 0 } else { args.limit - entries.len() };
+            query.limit = left.min(1000);
+            let page = store.list_workflows(query.clone()).await?;
+            entries.extend(page.items.into_iter().map(crate::catalog::entry));
+            next.clone_from(&page.next);
+            query.cursor = page.next;
+            if next.is_none() || (args.limit > 0 && entries.len() >= args.limit) {
+                break;
+            }
+        }
+    }
+    match console.format() {
+        Format::Json | Format::Jsonl | Format::Yaml => {
+            let values: Vec<_> = entries.iter().map(list::Entry::json).collect();
+            console.documents(&values)?;
+        }
+        Format::Name => console.lines(entries.iter().map(|entry| &entry.name))?,
+        Format::Table | Format::Wide if entries.is_empty() => console.hint("no workflows"),
+        Format::Table | Format::Wide => {
+            let wide = console.format() == Format::Wide;
+            console.lines(list::table(&entries, wide, args.all_namespaces, now).lines(console.headers))?;
+        }
+    }
+    if let Some(Cursor(cursor)) = next {
+        console.hint(&format!("there is more: --limit 0, or --cursor '{cursor}'"));
+    }
+    Ok(Code::Ok)
+}
+
+fn query(args: &Args, wire: &Wire, now: Timestamp) -> Result<WorkflowQuery> {
+    let before = |ago: SignedDuration| {
+        now.checked_sub(ago).map_err(|_| Failure::usage("that long ago there was nothing to list"))
+    };
+    let mut phases = args.status.clone();
+    if phases.iter().any(|phase| phase == "Pending") {
+        phases.push(String::new());
+    }
+    if args.running {
+        phases = vec!["Running".to_owned()];
+    }
+    if args.completed {
+        phases = ["Succeeded", "Failed", "Error"].map(str::to_owned).to_vec();
+    }
+    Ok(WorkflowQuery {
+        namespace: (!args.all_namespaces).then(|| wire.namespace.clone()),
+        phases,
+        labels: args.selector.as_deref().map(selector::parse).transpose()?.unwrap_or_default(),
+        created: TimeRange { from: args.since.map(before).transpose()?, to: None },
+        finished: TimeRange { from: None, to: args.older.map(before).transpose()? },
+        name_prefix: args.prefix.clone(),
+        cursor: args.cursor.clone().map(Cursor),
+        ..WorkflowQuery::default()
+    })
+}

@@ -1,0 +1,57 @@
+//! `runner resubmit`: runs a workflow again from the start, as a new one.
+//! Does not touch the earlier one.
+
+use runner_controller::Leave;
+
+use crate::exit::{Failure, Result};
+use crate::output::Format;
+use crate::run;
+use crate::signals::Signals;
+use crate::wire::Wire;
+
+/// Flags of `resubmit`.
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// Workflow: name, unique prefix, @latest, @-2, @failed
+    name: String,
+    /// Replace a parameter of the workflow
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = super::pair)]
+    parameters: Vec<(String, String)>,
+    /// Keep the results of the steps that succeeded
+    #[arg(long)]
+    memoized: bool,
+    #[command(flatten)]
+    follow: run::FollowArgs,
+}
+
+const LONG: &str = "Examples:
+  $ runner resubmit hello
+  $ runner resubmit @latest -o name
+
+Runs the same workflow again under a new name, in this process, with the templates it had at that time.";
+
+/// Resubmits.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    if args.memoized {
+        return Err(Failure::usage("--memoized is not built in yet")
+            .hint("`runner retry` runs only what failed, under the same name"));
+    }
+    let mut signals = Signals::listen()?;
+    let store = wire.existing_or_fail().await?;
+    let name = wire.resolve(&store, &args.name).await?;
+    let engine = wire.engine(&store)?;
+    let running = match engine.resubmit(&name, &args.parameters).await {
+        Ok(running) => running,
+        Err(failure) => {
+            engine.shutdown(Leave::Park).await;
+            return Err(failure);
+        }
+    };
+    if wire.console.format == Some(Format::Name) {
+        wire.console.data(&running.name)?;
+    } else {
+        wire.console.say(&format!("submitted {} again as {}", name, running.name));
+    }
+    run::to_the_end(wire, engine, &[running], &args.follow.follow(&wire.console), &mut signals).await
+}

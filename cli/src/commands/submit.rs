@@ -1,0 +1,263 @@
+//! `runner submit`: checks, records and runs workflows.
+//! Does not decide what runs: the engine does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use runner_controller::{Leave, SubmitRequest};
+use runner_store::Store;
+use runner_workflows::resolve::Submission;
+
+use crate::exit::{Code, Failure, Result};
+use crate::follow::{Style, Until};
+use crate::output::{Console, Format};
+use crate::prepare::{self, Prepared};
+use crate::run::{self, Running};
+use crate::signals::Signals;
+use crate::wire::{Engine, Wire};
+
+/// Flags of `submit`.
+#[derive(Debug, Default, clap::Args)]
+#[command(long_about = LONG)]
+pub struct Args {
+    /// Workflow files, or - for stdin
+    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
+    pub files: Vec<PathBuf>,
+    /// Start from a stored template: wftmpl/NAME, cwft/NAME or cronwf/NAME
+    #[arg(long, value_name = "KIND/NAME")]
+    pub from: Option<String>,
+    /// Set a parameter
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = super::pair)]
+    pub parameters: Vec<(String, String)>,
+    /// Set parameters from a YAML or JSON file
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub parameter_file: Option<PathBuf>,
+    /// Start with this template
+    #[arg(long, value_name = "TEMPLATE")]
+    pub entrypoint: Option<String>,
+    /// Name of the run
+    #[arg(long, value_name = "NAME", conflicts_with = "generate_name")]
+    pub name: Option<String>,
+    /// Beginning of the name of the run
+    #[arg(long, value_name = "PREFIX")]
+    pub generate_name: Option<String>,
+    /// Set labels
+    #[arg(short = 'l', long = "labels", value_name = "KEY=VALUE")]
+    pub labels: Vec<String>,
+    /// Set the priority
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub priority: Option<i32>,
+    /// Set the service account
+    #[arg(long = "serviceaccount", value_name = "NAME")]
+    pub service_account: Option<String>,
+    /// Show no progress; print a line when it has ended
+    #[arg(short, long)]
+    pub wait: bool,
+    /// Show the tree even where lines would be shown
+    #[arg(long, conflicts_with_all = ["wait", "log"])]
+    pub watch: bool,
+    /// Show what steps write instead of the tree
+    #[arg(long, conflicts_with = "wait")]
+    pub log: bool,
+    /// Record it and leave; a background process runs it
+    #[arg(short, long, conflicts_with_all = ["wait", "watch", "log", "timeout", "exit_code_from", "no_suspend"])]
+    pub detach: bool,
+    /// Leave with exit code 124 after this time; the run can be resumed
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    pub timeout: Option<SignedDuration>,
+    /// Leave with exit code 5 when it waits for a person
+    #[arg(long)]
+    pub no_suspend: bool,
+    /// End with the exit code of this step
+    #[arg(long, value_name = "NODE")]
+    pub exit_code_from: Option<String>,
+    /// Check and print what would run; store and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The same key never makes a second run
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Steps start in the current directory and may write to it
+    #[arg(long)]
+    pub share_cwd: bool,
+    /// Unknown fields are errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+const LONG: &str = "Examples:
+  $ runner submit hello.yaml
+  $ runner submit hello.yaml -p message=hi -o name
+
+Checks the files, records the workflows and runs them in this process until they end, with the tree of their nodes
+on a terminal and one line per event elsewhere. Templates and ConfigMaps in the same files are stored first.
+
+Ctrl-C stops scheduling and leaves with exit code 130; steps that run go on, and `runner resume NAME` continues.
+A second Ctrl-C leaves at once. With -d a background process of this program runs everything in the store that is
+open, and ends when nothing is left to do.
+
+On stdout: with -o name the name, as soon as it is known; with -o json or yaml the workflow at its end; with -o
+jsonl every event; otherwise, unless stdout is a terminal, what `runner get` prints.";
+
+/// Submits.
+pub async fn run(args: &Args, wire: &Wire) -> Result {
+    if args.idempotency_key.as_ref().is_some_and(String::is_empty) {
+        return Err(Failure::usage("--idempotency-key is empty"));
+    }
+    let submission = submission(args)?;
+    let prepared = match &args.from {
+        Some(from) => prepare::from_stored(wire, from, &submission).await?,
+        None => prepare::from_files(wire, &args.files, &submission, args.strict).await?,
+    };
+    if args.name.is_some() && prepared.workflows.len() > 1 {
+        return Err(Failure::usage(format!(
+            "--name fits one workflow; {} are given",
+            prepared.workflows.len()
+        )));
+    }
+    if args.dry_run {
+        return dry_run(&wire.console, &prepared);
+    }
+    let mut signals = Signals::listen()?;
+    let share_cwd = if args.share_cwd { Some(working_directory()?) } else { None };
+    let store = wire.store().await?;
+    prepare::store_manifests(wire, &store, &prepared).await?;
+    let engine = wire.engine(&store)?;
+    let mut runs = Vec::new();
+    let several = prepared.workflows.len() > 1;
+    for (at, resolved) in prepared.workflows.into_iter().enumerate() {
+        let key = args
+            .idempotency_key
+            .as_ref()
+            .map(|key| if several { format!("{key}/{at}") } else { key.clone() });
+        let request = SubmitRequest {
+            name: args.name.clone(),
+            generate_name: args.generate_name.clone(),
+            resolved,
+            idempotency_key: key,
+            share_cwd: share_cwd.clone(),
+            detached: args.detach,
+            ..SubmitRequest::default()
+        };
+        match engine.submit(request).await {
+            Ok(running) => runs.push(running),
+            Err(failure) => {
+                engine.shutdown(Leave::Park).await;
+                return Err(failure);
+            }
+        }
+    }
+    // a reader of stdout that is gone is no reason to end what was just started
+    let _gone = runs.iter().try_for_each(|running| announce(wire, running));
+    if args.detach {
+        engine.shutdown(Leave::HandOver).await;
+        super::engine::spawn(wire)?;
+        for running in &runs {
+            wire.console
+                .hint(&format!("it runs in the background. follow it: runner watch {}", running.name));
+        }
+        return Ok(Code::Ok);
+    }
+    let follow = run::Follow {
+        style: style(args, &wire.console),
+        until: Until { timeout: args.timeout, no_suspend: args.no_suspend },
+        exit_code_from: args.exit_code_from.clone(),
+        closing: args.wait,
+    };
+    continue_existing(wire, &store, &engine, &runs).await?;
+    run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
+}
+
+/// What was submitted before under the same key may have been interrupted since: then it goes on here.
+async fn continue_existing(
+    wire: &Wire,
+    store: &Arc<dyn Store>,
+    engine: &Engine,
+    runs: &[Running],
+) -> Result<()> {
+    for running in runs.iter().filter(|running| running.existing) {
+        let loaded = wire.load(store, &running.name).await?;
+        if loaded.interrupted {
+            engine.adopt(&loaded).await?;
+        }
+    }
+    Ok(())
+}
+
+fn working_directory() -> Result<PathBuf> {
+    std::env::current_dir()
+        .map_err(|error| Failure::usage(format!("--share-cwd: the current directory: {error}")))
+}
+
+fn submission(args: &Args) -> Result<Submission> {
+    let mut parameters = match &args.parameter_file {
+        Some(path) => super::parameter_file(path)?,
+        None => Vec::new(),
+    };
+    parameters.extend(args.parameters.iter().cloned());
+    Ok(Submission {
+        parameters,
+        entrypoint: args.entrypoint.clone(),
+        name: args.name.clone(),
+        generate_name: args.generate_name.clone(),
+        labels: super::labels(&args.labels)?,
+        priority: args.priority,
+        service_account: args.service_account.clone(),
+        ..Submission::default()
+    })
+}
+
+fn style(args: &Args, console: &Console) -> Style {
+    if args.log {
+        return Style::Logs;
+    }
+    if args.wait {
+        return Style::Silent;
+    }
+    run::style(console, args.watch)
+}
+
+fn announce(wire: &Wire, running: &Running) -> Result<()> {
+    let console = &wire.console;
+    match console.format {
+        Some(Format::Name) => console.data(&running.name)?,
+        Some(Format::Table | Format::Wide | Format::Json | Format::Jsonl | Format::Yaml) | None => {
+            let word = if running.existing { "already submitted" } else { "submitted" };
+            console
+                .say(&format!("{word} {}   executor: process · store: {}", running.name, wire.place.shown));
+        }
+    }
+    Ok(())
+}
+
+fn dry_run(console: &Console, prepared: &Prepared) -> Result {
+    let documents: Vec<serde_json::Value> = prepared.workflows.iter().map(prepare::manifest).collect();
+    match console.format() {
+        Format::Name => {
+            let name = |w: &runner_workflows::resolve::ResolvedWorkflow| {
+                if w.metadata.name.is_empty() {
+                    w.metadata.generate_name.clone()
+                } else {
+                    w.metadata.name.clone()
+                }
+            };
+            console.lines(prepared.workflows.iter().map(name))?;
+        }
+        Format::Json | Format::Jsonl | Format::Yaml => match documents.as_slice() {
+            [one] => console.document(one)?,
+            several => console.documents(several)?,
+        },
+        Format::Table | Format::Wide => {
+            let yaml = Console { format: Some(Format::Yaml), ..console.clone() };
+            for (at, document) in documents.iter().enumerate() {
+                if at > 0 {
+                    console.data("---")?;
+                }
+                yaml.document(document)?;
+            }
+        }
+    }
+    console.hint("dry run: nothing was stored or run");
+    Ok(Code::Ok)
+}

@@ -1,0 +1,128 @@
+//! Settings: flags over environment over `./runner.yaml` over the user's `config.yaml` over defaults.
+//! Does not open what they point to.
+
+use std::path::{Path, PathBuf};
+
+use runner_runners::images::Image;
+use serde::Deserialize;
+
+use crate::exit::{Code, Failure, Result};
+
+/// Every environment variable of ours. GitHub Actions owns `RUNNER_OS`, `RUNNER_ARCH`, `RUNNER_NAME`,
+/// `RUNNER_TEMP`, `RUNNER_TOOL_CACHE`, `RUNNER_DEBUG`, `RUNNER_ENVIRONMENT` and `RUNNER_WORKSPACE`: those are
+/// never read.
+pub const VARIABLES: [&str; 3] = ["RUNNER_STORE", "RUNNER_NAMESPACE", "RUNNER_LOG"];
+
+/// Where runs are kept when nothing else is said.
+pub const DEFAULT_STORE: &str = "./.runner/runner.db";
+
+/// A configuration file. Unknown keys are errors: a setting that is misspelt must not be ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// Path of the store.
+    pub store: Option<String>,
+    /// Namespace.
+    pub namespace: Option<String>,
+    /// Settings of runners.
+    pub runners: Runners,
+}
+
+/// Settings of runners.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Runners {
+    /// Settings of the process runner.
+    pub process: Process,
+}
+
+/// Settings of the process runner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Process {
+    /// Programs of images, for container templates without `command`; searched before the built-in table.
+    pub images: Vec<Image>,
+    /// Steps at the same time.
+    pub parallelism: Option<usize>,
+}
+
+impl Config {
+    /// Reads the user's and the project's file; both may be missing.
+    pub fn load(get: impl Fn(&str) -> Option<String>, project: &Path) -> Result<Self> {
+        let home = get("XDG_CONFIG_HOME").filter(|dir| Path::new(dir).is_absolute()).map(PathBuf::from);
+        let home = home.or_else(|| {
+            get("HOME").filter(|home| !home.is_empty()).map(|home| Path::new(&home).join(".config"))
+        });
+        let user = home.map(|dir| dir.join("runner").join("config.yaml"));
+        let base = user.map(|path| Self::read(&path)).transpose()?.flatten().unwrap_or_default();
+        let over = Self::read(&project.join("runner.yaml"))?.unwrap_or_default();
+        Ok(base.under(over))
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),
+        };
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        serde_saphyr::from_str(&text).map(Some).map_err(|error| {
+            Failure::new(Code::Usage, format!("{}: {error}", path.display()))
+                .hint("this is runner's own configuration file")
+        })
+    }
+
+    fn under(self, over: Self) -> Self {
+        let images = over.runners.process.images.into_iter().chain(self.runners.process.images).collect();
+        Self {
+            store: over.store.or(self.store),
+            namespace: over.namespace.or(self.namespace),
+            runners: Runners {
+                process: Process {
+                    images,
+                    parallelism: over.runners.process.parallelism.or(self.runners.process.parallelism),
+                },
+            },
+        }
+    }
+}
+
+/// Where the store and everything beside it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The database file.
+    pub file: PathBuf,
+    /// As the user knows it, for messages.
+    pub shown: String,
+}
+
+impl Place {
+    /// From `--store`, `RUNNER_STORE` (clap has looked at both) or the configuration.
+    pub fn choose(flag: Option<&str>, config: Option<&str>) -> Result<Self> {
+        let text = flag.or(config).unwrap_or(DEFAULT_STORE);
+        if text.is_empty() {
+            return Err(Failure::usage("--store is empty"));
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Err(Failure::usage(
+                "--store: PostgreSQL is not built in yet; give the path of a SQLite file",
+            ));
+        }
+        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
+        let mut file = PathBuf::from(path);
+        if path.ends_with('/') || file.is_dir() {
+            file.push("runner.db");
+        }
+        Ok(Self { shown: file.display().to_string(), file })
+    }
+
+    /// The directory of attempts and artifacts, beside the database.
+    pub fn state_dir(&self) -> PathBuf {
+        match self.file.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Wires store, runners and controller together.
+//! Does not know commands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use runner_controller::{
+    Controller, Error, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock, SystemIds,
+};
+use runner_machine::Command;
+use runner_runners::{Objects, ProcessConfig, ProcessRunner, Runner};
+use runner_store::{SqliteStore, Store, StreamId};
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+
+use crate::catalog::{self, Loaded};
+use crate::cli::Global;
+use crate::commands::who;
+use crate::config::{Config, Place};
+use crate::exit::{Code, Failure, Result};
+use crate::follow::Style;
+use crate::logs::Pump;
+use crate::names;
+use crate::output::Console;
+use crate::run::Running;
+use crate::watcher::Watcher;
+
+/// The time. The only place of this crate that reads the clock.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Settings and what was opened with them.
+#[derive(Clone)]
+pub struct Wire {
+    /// Output.
+    pub console: Console,
+    /// Where the store is.
+    pub place: Place,
+    /// Namespace.
+    pub namespace: String,
+    /// The namespace was named by flag or environment.
+    pub namespace_given: bool,
+    config: Config,
+    opened: Arc<OnceCell<Arc<dyn Store>>>,
+}
+
+impl Wire {
+    /// From flags, environment and configuration files.
+    pub fn new(console: Console, global: &Global) -> Result<Self> {
+        let config = Config::load(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
+        let namespace = global.namespace.clone().or_else(|| config.namespace.clone());
+        let namespace = namespace.unwrap_or_else(|| "default".to_owned());
+        if namespace.is_empty() || namespace.contains('/') {
+            return Err(Failure::usage(format!("`{namespace}` is no name for a namespace")));
+        }
+        Ok(Self {
+            console,
+            place: Place::choose(global.store.as_deref(), config.store.as_deref())?,
+            namespace,
+            namespace_given: global.namespace.is_some(),
+            config,
+            opened: Arc::new(OnceCell::new()),
+        })
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        now()
+    }
+
+    /// The store, if it exists. Commands that only read do not make one.
+    pub async fn existing(&self) -> Result<Option<Arc<dyn Store>>> {
+        if !self.place.file.exists() {
+            return Ok(None);
+        }
+        self.open(runner_store::Options::brief()).await.map(Some)
+    }
+
+    /// The store.
+    ///
+    /// # Errors
+    /// Exit code 4 when there is none.
+    pub async fn existing_or_fail(&self) -> Result<Arc<dyn Store>> {
+        self.existing().await?.ok_or_else(|| self.no_store())
+    }
+
+    /// That there is no store.
+    pub fn no_store(&self) -> Failure {
+        Failure::not_found(format!("there is no store at {}: nothing was submitted here", self.place.shown))
+            .hint("choose another with --store or RUNNER_STORE")
+    }
+
+    /// The store, made if need be.
+    pub async fn store(&self) -> Result<Arc<dyn Store>> {
+        self.open(runner_store::Options::default()).await
+    }
+
+    async fn open(&self, options: runner_store::Options) -> Result<Arc<dyn Store>> {
+        let open = || async {
+            let store = SqliteStore::open(&self.place.file, options).await?;
+            Ok::<Arc<dyn Store>, Failure>(Arc::new(store))
+        };
+        self.opened.get_or_try_init(open).await.cloned()
+    }
+
+    /// The full name of a workflow.
+    pub async fn resolve(&self, store: &Arc<dyn Store>, given: &str) -> Result<String> {
+        names::resolve(given, &catalog::known(store.as_ref(), &self.namespace).await?)
+    }
+
+    /// A workflow with its nodes, by full name.
+    pub async fn load(&self, store: &Arc<dyn Store>, name: &str) -> Result<Loaded> {
+        let missing = || Failure::not_found(format!("no workflow `{name}`"));
+        let row = store.get_workflow(&self.namespace, name).await?.ok_or_else(missing)?;
+        let interrupted = interrupted(store, &row.uid).await?;
+        let snapshot = self.reader(store)?.load_uid(&row.uid).await?;
+        Ok(Loaded::new(&snapshot, interrupted))
+    }
+
+    /// Looks at a workflow that any process runs.
+    pub async fn watcher(&self, store: &Arc<dyn Store>, name: &str) -> Result<Watcher> {
+        let missing = || Failure::not_found(format!("no workflow `{name}`"));
+        let row = store.get_workflow(&self.namespace, name).await?.ok_or_else(missing)?;
+        if !matches!(row.phase.as_str(), "Succeeded" | "Failed" | "Error")
+            && interrupted(store, &row.uid).await?
+        {
+            self.console.complain(&format!("nobody is running {name}. continue it: runner resume {name}"));
+        }
+        Watcher::open(self.reader(store)?, &row.uid).await
+    }
+
+    /// A controller that runs nothing: it replays and follows.
+    pub fn reader(&self, store: &Arc<dyn Store>) -> Result<Controller> {
+        let mut options = Options::new(self.state_dir()?);
+        (options.poll, options.gc_every) = (None, None);
+        Ok(Controller::start(
+            Arc::clone(store),
+            Runners::new(),
+            Arc::new(SystemClock),
+            Arc::new(SystemIds),
+            options,
+        ))
+    }
+
+    fn state_dir(&self) -> Result<std::path::PathBuf> {
+        std::path::absolute(self.place.state_dir())
+            .map_err(|error| Failure::new(Code::Failed, format!("{}: {error}", self.place.shown)))
+    }
+
+    /// Numbers of the latest attempts of all steps.
+    pub async fn attempts(&self, store: &Arc<dyn Store>, uid: &str) -> Result<BTreeMap<String, u32>> {
+        let found = self.reader(store)?.attempts(uid).await?;
+        // in order: a later number replaces an earlier one
+        Ok(found.into_iter().map(|id| (id.node_id, id.attempt)).collect())
+    }
+
+    /// Whether anything is there for an engine to do: something runs, or has a time at which it goes on.
+    pub async fn has_work(&self, store: &Arc<dyn Store>) -> Result<bool> {
+        let phases = ["", "Pending", "Running"].map(str::to_owned).to_vec();
+        let query = runner_store::WorkflowQuery { phases, ..runner_store::WorkflowQuery::default() };
+        let reader = self.reader(store)?;
+        for row in catalog::rows(store.as_ref(), query).await? {
+            let stream = StreamId::workflow(&row.uid)?;
+            let Some(info) = store.stream(&stream).await? else { continue };
+            if info.closed || (info.owner.is_none() && info.due_at.is_none()) {
+                continue;
+            }
+            let snapshot = reader.load_uid(&row.uid).await?;
+            if !Loaded::new(&snapshot, false).view.stuck_on_people() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Follows logs where the style shows them.
+    pub fn pump(&self, style: Style) -> Option<Pump> {
+        match style {
+            Style::Tree | Style::Logs => {
+                let runner = self.runner().ok()?;
+                Some(Pump::new(runner, runner_runners::LogQuery::default(), style == Style::Tree))
+            }
+            Style::Silent | Style::Lines | Style::Jsonl => None,
+        }
+    }
+
+    /// The process runner, for logs.
+    pub fn runner(&self) -> Result<Arc<dyn Runner>> {
+        Ok(Arc::new(ProcessRunner::new(self.process_config()?)?))
+    }
+
+    fn process_config(&self) -> Result<ProcessConfig> {
+        let mut config = ProcessConfig::new(self.place.state_dir())?;
+        config.images.clone_from(&self.config.runners.process.images);
+        config.hidden.push(self.state_dir()?);
+        Ok(config)
+    }
+
+    /// An engine that runs what it is given, and nothing else.
+    pub fn engine(&self, store: &Arc<dyn Store>) -> Result<Engine> {
+        self.start(store, false)
+    }
+
+    /// An engine that runs everything that is open.
+    pub fn background(&self, store: &Arc<dyn Store>) -> Result<Engine> {
+        self.start(store, true)
+    }
+
+    fn start(&self, store: &Arc<dyn Store>, adopt: bool) -> Result<Engine> {
+        let mut config = self.process_config()?;
+        config.objects = Arc::new(StoredObjects { store: Arc::clone(store), runtime: Handle::current() });
+        let runner: Arc<dyn Runner> = Arc::new(ProcessRunner::new(config)?);
+        let mut options = Options::new(self.state_dir()?);
+        options.adopt = adopt;
+        if let Some(parallelism) = self.config.runners.process.parallelism {
+            options.max_running = parallelism;
+        }
+        let runners = Runners::new().with_process(runner);
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let controller = Controller::start(Arc::clone(store), runners, clock, ids, options);
+        Ok(Engine { controller, namespace: self.namespace.clone() })
+    }
+}
+
+/// It is open, and no process that is alive runs it.
+async fn interrupted(store: &Arc<dyn Store>, uid: &str) -> Result<bool> {
+    let Some(info) = store.stream(&StreamId::workflow(uid)?).await? else { return Ok(false) };
+    let live = info.owner.as_deref().is_some_and(|owner| !runner_controller::is_dead(owner))
+        && info.until.is_some_and(|until| until > now());
+    Ok(!info.closed && !live)
+}
+
+/// ConfigMaps of the catalog, for steps.
+struct StoredObjects {
+    store: Arc<dyn Store>,
+    runtime: Handle,
+}
+
+impl Objects for StoredObjects {
+    fn config_map(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
+        let found = self.runtime.block_on(self.store.get_manifest("ConfigMap", namespace, name)).ok()??;
+        let body: serde_json::Value = serde_json::from_slice(&found.body).ok()?;
+        serde_json::from_value(body["data"].clone()).ok()
+    }
+
+    fn secret(&self, _namespace: &str, _name: &str) -> Option<BTreeMap<String, String>> {
+        None
+    }
+}
+
+/// The controller of this process.
+pub struct Engine {
+    controller: Controller,
+    namespace: String,
+}
+
+impl Engine {
+    /// Makes a workflow durable and starts it.
+    pub async fn submit(&self, request: SubmitRequest) -> Result<Running> {
+        let request = SubmitRequest { namespace: self.namespace.clone(), ..request };
+        let done = self.controller.submit(request).await?;
+        Ok(Running { name: done.name, uid: done.uid, existing: done.existing })
+    }
+
+    /// Gives a command, whichever process runs the workflow; one that nobody runs is claimed.
+    pub async fn command(&self, name: &str, command: Command) -> Result<()> {
+        Ok(self.controller.command(&self.namespace, name, command, &who()).await?)
+    }
+
+    /// Goes on with a workflow that nobody runs. One that ended or was taken meanwhile is only followed.
+    pub async fn adopt(&self, loaded: &Loaded) -> Result<Running> {
+        let running = Running { name: loaded.view.name.clone(), uid: loaded.uid.clone(), existing: true };
+        match self.controller.adopt(&running.uid).await {
+            Ok(()) => Ok(running),
+            Err(Error::Refused(_) | Error::OwnedElsewhere { .. }) => Ok(running),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs a workflow again as a new one.
+    pub async fn resubmit(&self, name: &str, parameters: &[(String, String)]) -> Result<Running> {
+        let changes = Resubmit { memoized: false, parameters: parameters.to_vec() };
+        let request = self.controller.resubmit(&self.namespace, name, &changes).await?;
+        self.submit(request).await
+    }
+
+    /// Deletes an ended workflow with its logs.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        Ok(self.controller.delete(&self.namespace, name).await?)
+    }
+
+    /// Looks at a workflow.
+    pub async fn watcher(&self, running: &Running) -> Result<Watcher> {
+        Watcher::open(self.controller.clone(), &running.uid).await
+    }
+
+    /// Lets go of everything; steps that run go on.
+    pub async fn shutdown(self, leave: Leave) {
+        self.controller.shutdown(leave).await;
+    }
+}
