@@ -261,9 +261,7 @@ impl Controller {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Corrupt`].
     pub async fn attempts(&self, uid: &str) -> Result<Vec<AttemptId>> {
-        let found = load::attempts(self.core.store.as_ref(), &StreamId::workflow(uid)?).await?;
-        let id = |(node_id, attempt)| AttemptId { workflow_uid: uid.to_owned(), node_id, attempt };
-        Ok(found.into_iter().map(id).collect())
+        load::attempts(self.core.store.as_ref(), &StreamId::workflow(uid)?).await
     }
 
     /// The log of an attempt, from whichever runner knows it.
@@ -295,7 +293,7 @@ impl Controller {
     /// # Errors
     /// What the store says.
     pub async fn rebuild(&self) -> Result<(u64, Vec<String>)> {
-        verify::rebuild_all(self.core.store.as_ref()).await
+        verify::rebuild(self.core.store.as_ref()).await
     }
 
     /// Lets go of all workflows and stops. Takes at most five seconds; steps keep running (F72).

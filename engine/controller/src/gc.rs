@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner_runners::AttemptId;
 use runner_store::{Catalog, Maintenance, StreamId, TimeRange, WorkflowQuery, WorkflowSort};
 
 use crate::clock::after;
@@ -96,8 +95,7 @@ pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
     }
     match load::attempts(store, stream).await {
         Ok(attempts) => {
-            for (node_id, attempt) in attempts {
-                let id = AttemptId { workflow_uid: stream.key().to_owned(), node_id, attempt };
+            for id in attempts {
                 for runner in core.runners.all() {
                     runner.remove(&id).await?;
                 }

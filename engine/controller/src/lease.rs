@@ -57,7 +57,9 @@ fn ended(core: &Arc<Core>, lease: &Lease, end: End) {
                 core.doom(at, lease.stream.clone());
             }
         }
-        End::Released | End::StoreClosed => {}
+        // Put away or handed over: from now on it is anybody's.
+        End::Released => core.disown(&lease.stream),
+        End::StoreClosed => {}
         End::Fenced => tracing::warn!(stream = %lease.stream, "workflow was taken over by another process"),
         End::Unusable(reason) => return core.quarantine(&lease.stream, reason),
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use runner_machine::{Fact, Plan, WorkflowStatus, fold};
+use runner_runners::AttemptId;
 use runner_store::{Journal, Record, Seq, Store, StreamId};
 use serde_json::Value;
 
@@ -96,8 +97,11 @@ impl Replay {
     }
 }
 
-/// Replays a whole journal.
-pub(crate) async fn load(store: &dyn Store, stream: &StreamId) -> Result<Snapshot> {
+/// A workflow by replaying its whole journal; needs no engine.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Corrupt`], or what the store says.
+pub async fn load(store: &dyn Store, stream: &StreamId) -> Result<Snapshot> {
     let mut replay = Replay::new(stream.clone());
     replay.advance(store, &mut |_, _| {}).await?;
     let plan = Arc::clone(replay.plan()?);
@@ -105,15 +109,19 @@ pub(crate) async fn load(store: &dyn Store, stream: &StreamId) -> Result<Snapsho
     Ok(Snapshot { seq: replay.seq, plan, status: replay.status })
 }
 
-/// Node id and number of every attempt that was ever started, undone ones included.
-pub(crate) async fn attempts(store: &dyn Store, stream: &StreamId) -> Result<Vec<(String, u32)>> {
+/// Every attempt of a workflow that was ever started, undone ones included; needs no engine.
+///
+/// # Errors
+/// As [`load`].
+pub async fn attempts(store: &dyn Store, stream: &StreamId) -> Result<Vec<AttemptId>> {
     let mut found = Vec::new();
     let mut replay = Replay::new(stream.clone());
     let mut see = |status: &WorkflowStatus, fact: &Fact| {
         if let Fact::AttemptStarted { ix, number } = fact
             && let Some(node) = status.node(*ix)
         {
-            found.push((node.id.clone(), *number));
+            let workflow_uid = status.uid.clone();
+            found.push(AttemptId { workflow_uid, node_id: node.id.clone(), attempt: *number });
         }
     };
     replay.advance(store, &mut see).await?;

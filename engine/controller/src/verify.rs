@@ -27,8 +27,11 @@ impl Verification {
     }
 }
 
-/// Checks everything.
-pub(crate) async fn verify(store: &dyn Store) -> Result<Verification> {
+/// Folds every journal again and compares with the rows; needs no engine.
+///
+/// # Errors
+/// What the store says; what is found to be wrong is in the answer.
+pub async fn verify(store: &dyn Store) -> Result<Verification> {
     let mut found = Verification { store: Maintenance::verify(store).await?, ..Verification::default() };
     let mut after: Option<StreamId> = None;
     loop {
@@ -95,7 +98,7 @@ fn differences(stream: &StreamId, stored: &Projection, row: &WorkflowRow, nodes:
 }
 
 /// Makes the rows of one workflow again.
-pub(crate) async fn rebuild(store: &dyn Store, stream: &StreamId) -> Result<()> {
+async fn rebuild_one(store: &dyn Store, stream: &StreamId) -> Result<()> {
     let snapshot = load::load(store, stream).await?;
     let rows = Projection {
         as_of: snapshot.seq,
@@ -106,8 +109,12 @@ pub(crate) async fn rebuild(store: &dyn Store, stream: &StreamId) -> Result<()> 
     Ok(())
 }
 
-/// Makes the rows of all workflows again; answers how many, and which could not be.
-pub(crate) async fn rebuild_all(store: &dyn Store) -> Result<(u64, Vec<String>)> {
+/// Makes the rows of all workflows again from their journals; answers how many, and which could not be. Needs no
+/// engine.
+///
+/// # Errors
+/// What the store says.
+pub async fn rebuild(store: &dyn Store) -> Result<(u64, Vec<String>)> {
     let (mut count, mut failed) = (0, Vec::new());
     let mut after: Option<StreamId> = None;
     loop {
@@ -115,7 +122,7 @@ pub(crate) async fn rebuild_all(store: &dyn Store) -> Result<(u64, Vec<String>)>
         let Some(last) = page.last() else { return Ok((count, failed)) };
         after = Some(last.stream.clone());
         for info in page.iter().filter(|info| info.stream.kind() == WORKFLOW) {
-            match rebuild(store, &info.stream).await {
+            match rebuild_one(store, &info.stream).await {
                 Ok(()) => count += 1,
                 Err(error) => failed.push(format!("{}: {error}", info.stream)),
             }
