@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use runner_runners::{ArtifactRepository, AttemptId, IsolationChoice, ProcessConfig, ProcessRunner, Runner};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-#[path = "../src/conformance/mod.rs"]
+#[path = "../../src/conformance/mod.rs"]
 pub mod conformance;
 
 use conformance::Subject;
@@ -22,7 +22,10 @@ pub struct Processes {
 impl Processes {
     pub fn new(isolation: IsolationChoice) -> Self {
         // Not below /tmp: every step has a /tmp of its own, and the state would not be hidden but absent.
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let dir = tempfile::tempdir_in(
+            std::env::var("RUNNER_TEST_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned()),
+        )
+        .unwrap();
         Self { dir, isolation }
     }
 
@@ -89,6 +92,35 @@ pub fn can_isolate() -> bool {
         eprintln!("skipped: no private root on this machine: {}", exit.message);
     }
     exit.phase == runner_runners::ExitPhase::Succeeded
+}
+
+/// Processes of this machine whose command line contains a word.
+pub fn processes_with(word: &str) -> Vec<i32> {
+    let listing = std::fs::read_dir("/proc").unwrap();
+    let pids = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.split(|byte| *byte == 0).any(|one| one == word.as_bytes())
+    })
+    .collect()
+}
+
+/// A number of seconds that no other process sleeps: a name for a process.
+pub fn long_sleep() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("6{}.{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Waits until nobody sleeps that long any more.
+pub async fn gone(sleep: &str) {
+    for _ in 0..500 {
+        if processes_with(sleep).is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(processes_with(sleep), Vec::<i32>::new(), "processes were left behind");
 }
 
 /// A file that must appear.
