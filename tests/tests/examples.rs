@@ -52,6 +52,7 @@ fn run(example: &Example) -> Vec<String> {
 
 #[test]
 fn every_example_ends_as_it_should() {
+    runner_tests::binary::binary().unwrap();
     let queue = std::sync::Mutex::new(EXAMPLES.iter());
     let wrong = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -2,7 +2,8 @@
 //! Does not know what the cases of a corpus mean.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::guard::guarded;
@@ -12,7 +13,9 @@ use super::report::Report;
 use super::{controller, examples, lint};
 
 /// A case without an answer after this is hung.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
+/// Cases that run side by side: those that run workflows mostly wait.
+const WORKERS: usize = 6;
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -57,11 +60,32 @@ pub fn run(options: &Options) -> Result<Report, String> {
             continue;
         };
         let index = Arc::new(index);
-        for case in index.cases.iter().filter(|case| options.wants(case)) {
-            report.results.push(one(&index, case, options.verbose));
-        }
+        report.results.extend(all(&index, options));
     }
     Ok(report)
+}
+
+/// Runs the wanted cases side by side; the results keep the order of the index.
+fn all(index: &Arc<Index>, options: &Options) -> Vec<CaseResult> {
+    let cases: Vec<&Case> = index.cases.iter().filter(|case| options.wants(case)).collect();
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(cases.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((number, case)) = {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    cases.get(number).map(|case| (number, case))
+                } {
+                    let result = one(index, case, options.verbose);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn one(index: &Arc<Index>, case: &Case, verbose: bool) -> CaseResult {
