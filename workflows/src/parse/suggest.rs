@@ -11,13 +11,15 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     scored.min().map(|(_, candidate)| candidate)
 }
 
-/// The candidates near a name, nearest first, at most three.
+/// The candidates nearest to a name and those one edit further, at most three.
 pub fn nearest_few(name: &str, candidates: impl IntoIterator<Item = String>) -> Vec<String> {
     let allowed = (name.chars().count() / 3).clamp(1, 6);
     let mut scored: Vec<(usize, String)> =
         candidates.into_iter().filter_map(|c| Some((distance(name, &c, allowed)?, c))).collect();
     scored.sort();
     scored.dedup();
+    let best = scored.first().map_or(0, |(far, _)| *far);
+    scored.retain(|(far, _)| *far <= best + 1);
     scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 

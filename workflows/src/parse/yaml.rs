@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_saphyr::granit_parser::{self, Event, Parser, ScalarStyle, ScanError, Tag};
+use serde_saphyr::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag};
 
 use super::Limits;
 use super::keys::key_text;
@@ -42,6 +42,9 @@ pub(super) fn parse(source: &Arc<Source>, limits: Limits) -> (Vec<Node>, Vec<Dia
             }
             Err(error) => {
                 builder.syntax_error(&error);
+                if builder.refused {
+                    return (Vec::new(), builder.problems);
+                }
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
                     break;
                 }
@@ -228,6 +231,9 @@ impl<'a> Builder<'a> {
     fn syntax_error(&mut self, error: &ScanError) {
         self.stack.clear();
         let at = error.marker().byte_offset().unwrap_or(0);
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return self.refuse(at..at + 1, format!("nested deeper than {} levels", self.limits.depth));
+        }
         self.problem("yaml-syntax", at..at, format!("not valid YAML: {}", error.info()));
     }
 

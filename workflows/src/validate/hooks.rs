@@ -21,10 +21,10 @@ impl<'a> Checker<'a> {
         for (name, hook) in hooks {
             let at = place.field(&format!("hooks/{}", name.replace('~', "~0").replace('/', "~1")));
             if name != "exit" && hook.expression.is_empty() {
-                let text = format!("hooks.{name} Expression required");
-                let at = at.clone().named(if place.trail.is_empty() { "" } else { "." });
+                let owner = if place.trail.is_empty() { "hooks" } else { "" };
+                let text = format!("{owner}.{name} Expression required");
                 let hint = "only the hook named `exit` runs without an expression";
-                self.reporter.error_hint(&at, "hook-expression", text.trim_start(), hint);
+                self.reporter.error_hint(&at, "hook-expression", text, hint);
             }
             match &hook.template_ref {
                 Some(reference) if !has_tag(&reference.name) && !has_tag(&reference.template) => {

@@ -148,6 +148,7 @@ fn object_name(checker: &mut Checker<'_>, what: &str, metadata: &ObjectMeta, mos
     } else if !name.is_empty()
         && let Some(why) = names::object_name_broken(name)
     {
-        checker.reporter.error_hint(&at, "name-invalid", format!("{what} name \"{name}\" is invalid"), why);
+        let text = format!("{what} name \"{name}\" would be refused by Kubernetes: {why}");
+        checker.reporter.warning(&at, "name-invalid", text);
     }
 }

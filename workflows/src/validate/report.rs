@@ -36,7 +36,7 @@ impl Place {
 
     /// The same place, more words.
     pub(super) fn named(mut self, words: &str) -> Self {
-        if !self.trail.is_empty() && !words.starts_with(['.', '[']) {
+        if !self.trail.is_empty() && !words.starts_with(['.', '[', ':']) {
             self.trail.push(' ');
         }
         self.trail.push_str(words);
