@@ -81,6 +81,14 @@ impl Controller {
         &self.core.store
     }
 
+    /// What the store last failed with, until it works again. While it fails nothing new is started; running steps
+    /// go on, and everything is taken up again when it works (F19). A store that cannot recover in this process
+    /// (F18) stays in trouble: restart the process.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.core.troubles()
+    }
+
     /// Makes a workflow durable and starts it. Once this returns, it survives anything (P1).
     ///
     /// # Errors
@@ -130,6 +138,9 @@ impl Controller {
             }
             if self.core.clock.now() >= deadline {
                 return Err(Error::NoAnswer { seconds: self.core.options.answer_within.as_secs() });
+            }
+            if self.core.is_closing() {
+                return Err(Error::Closing);
             }
             self.reach(&stream).await?;
             self.await_news(&stream, read).await;

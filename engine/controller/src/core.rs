@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::clock::{Clock, Ids};
 use crate::inbox::{Letter, Mailbox};
-use crate::options::Options;
+use crate::options::{LOADS, Options};
 use crate::runners::Runners;
 
 /// How far a workflow is; for whoever waits for it in this process.
@@ -55,12 +55,16 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// Room for running steps, given in the order of asking.
     pub(crate) slots: Arc<Semaphore>,
+    /// Room for journals being replayed: a large takeover takes turns (F35).
+    pub(crate) loads: Semaphore,
     /// The keeper has something to do.
     pub(crate) kick: Notify,
     /// There is a new time to live.
     pub(crate) doom: Notify,
     /// The list of tasks got shorter.
     pub(crate) gone: Notify,
+    /// What the store last failed with, until it works again.
+    trouble: watch::Sender<Option<String>>,
     closing: AtomicBool,
     registry: Mutex<Registry>,
 }
@@ -76,11 +80,45 @@ impl Core {
         let slots = Arc::new(Semaphore::new(options.max_running.clamp(1, Semaphore::MAX_PERMITS)));
         let (kick, doom, gone) = (Notify::new(), Notify::new(), Notify::new());
         let (closing, registry) = (AtomicBool::new(false), Mutex::default());
-        Self { store, runners, clock, ids, options, slots, kick, doom, gone, closing, registry }
+        let (loads, trouble) = (Semaphore::new(LOADS), watch::Sender::new(None));
+        Self {
+            store,
+            runners,
+            clock,
+            ids,
+            options,
+            slots,
+            loads,
+            kick,
+            doom,
+            gone,
+            trouble,
+            closing,
+            registry,
+        }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store fails.
+    pub(crate) fn trouble(&self, error: &runner_store::Error) {
+        let text = error.to_string();
+        self.trouble.send_if_modified(|known| {
+            let news = known.as_ref() != Some(&text);
+            *known = Some(text);
+            news
+        });
+    }
+
+    /// The store works.
+    pub(crate) fn well(&self) {
+        self.trouble.send_if_modified(|known| known.take().is_some());
+    }
+
+    pub(crate) fn troubles(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -57,9 +57,7 @@ fn ended(core: &Arc<Core>, lease: &Lease, end: End) {
                 core.doom(at, lease.stream.clone());
             }
         }
-        // Put away or handed over: from now on it is anybody's.
-        End::Released => core.disown(&lease.stream),
-        End::StoreClosed => {}
+        End::Released | End::StoreClosed => {}
         End::Fenced => tracing::warn!(stream = %lease.stream, "workflow was taken over by another process"),
         End::Unusable(reason) => return core.quarantine(&lease.stream, reason),
     }
@@ -91,10 +89,12 @@ pub(crate) async fn renew(core: Arc<Core>) {
                     core.fence(&lease.stream, lease.epoch);
                 }
                 core.extended(&leases, after(now, core.options.ttl));
+                core.well();
                 pause = third;
             }
             Err(error) => {
                 tracing::warn!(%error, "leases could not be renewed");
+                core.trouble(&error);
                 pause = third / 4;
             }
         }
@@ -174,8 +174,11 @@ async fn deliver(core: &Core) {
 
 /// Claims what is due (with `adopt`) and what is our own but was lost.
 async fn claim(core: &Arc<Core>) -> runner_store::Result<()> {
-    let dead = dead_owners(core).await?;
     let lost = core.lost();
+    if lost.is_empty() && !core.options.adopt {
+        return Ok(());
+    }
+    let dead = dead_owners(core).await?;
     let mut wanted: Vec<Option<StreamId>> = lost.into_iter().map(Some).collect();
     if core.options.adopt {
         wanted.push(None);

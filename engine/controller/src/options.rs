@@ -84,6 +84,8 @@ impl fmt::Debug for Options {
 
 /// Streams claimed at once; a large takeover is paced (F35).
 pub(crate) const CLAIM_BATCH: usize = 64;
+/// Journals replayed at once.
+pub(crate) const LOADS: usize = 32;
 /// Panics of one workflow's task before it is put aside (F13).
 pub(crate) const STRIKES: u32 = 3;
 /// Longest wait between two tries of something that failed.
