@@ -10,7 +10,11 @@ fn corpus(name: &str) {
     let known = Known::parse(&known).unwrap();
     let options = Options { dir: paths::conformance(), corpora: vec![name.to_owned()], ..Options::default() };
     let report = run(&options).unwrap();
-    print!("{}", report.text(&known));
+    let text = report.text(&known);
+    print!("{text}");
+    // Kept for the summary of a CI run: the output of a test that passes is not shown.
+    let file = format!("{}/conformance-{}.txt", env!("CARGO_TARGET_TMPDIR"), name.replace('/', "-"));
+    std::fs::write(file, &text).unwrap();
     let wrong = known.review(&report.results);
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -13,9 +13,9 @@ use super::report::Report;
 use super::{controller, examples, lint};
 
 /// A case without an answer after this is hung.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Cases that run side by side: those that run workflows mostly wait.
-const WORKERS: usize = 6;
+const WORKERS: usize = 8;
 
 /// What to run.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,7 @@ use crate::conformance::index::{Case, Index};
 use crate::conformance::outcome::Outcome;
 
 /// How long a workflow may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(45);
+pub(super) const LIMIT: Duration = Duration::from_secs(90);
 /// Namespace of upstream's tests.
 const NAMESPACE: &str = "argo";
 /// Set to run the cases that take minutes.

@@ -54,11 +54,12 @@ fn follow(
 ) -> Result<Done, String> {
     match text(step, "do") {
         "create" => {
+            let mut words = vec!["apply".to_owned()];
             for number in step.get("given").and_then(Value::as_array).into_iter().flatten() {
-                let file = given(index, case, scene, number)?;
-                scene.must(&["apply", "-f", &file])?;
+                words.extend(["-f".to_owned(), given(index, case, scene, number)?]);
             }
-            Ok(Done::Yes)
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            scene.must(&words).map(|_| Done::Yes)
         }
         "submit" => {
             let file = given(index, case, scene, step.get("given").unwrap_or(&Value::Null))?;

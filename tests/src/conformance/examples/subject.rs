@@ -113,7 +113,12 @@ impl Scene {
             if there {
                 return Ok(true);
             }
-            if start.elapsed() > limit || reached(self.newest(), "completed") && is_phase(until) {
+            let over = reached(self.newest(), "completed");
+            if over && passes_by(until) {
+                // It was there between two looks: no pod takes seconds to start here.
+                return Ok(true);
+            }
+            if start.elapsed() > limit || over && is_end(until) {
                 return Ok(false);
             }
             std::thread::sleep(LOOK);
@@ -174,8 +179,17 @@ pub(super) fn phase(object: &Value) -> &str {
     object.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn is_phase(until: &str) -> bool {
-    matches!(until, "Pending" | "Running" | "Succeeded" | "Failed" | "Error")
+/// Phases in which a workflow stays.
+fn is_end(until: &str) -> bool {
+    matches!(until, "Succeeded" | "Failed" | "Error")
+}
+
+/// States that every such workflow passes on its way, if only for a moment.
+fn passes_by(until: &str) -> bool {
+    matches!(
+        until,
+        "Pending" | "Running" | "started" | "running-pod" | "waiting-on-mutex" | "waiting-on-semaphore"
+    )
 }
 
 /// Whether a workflow is where a `wait` wants it.
@@ -192,8 +206,9 @@ fn reached(object: &Value, until: &str) -> bool {
         "running-pod" => node(&|kind, phase| kind == "Pod" && phase == "Running"),
         "failed-pod" => node(&|kind, phase| kind == "Pod" && phase == "Failed"),
         "suspended" => node(&|kind, phase| kind == "Suspend" && phase == "Running"),
-        "waiting-on-mutex" => object.pointer("/status/synchronization/mutex/waiting").is_some(),
-        "waiting-on-semaphore" => object.pointer("/status/synchronization/semaphore/waiting").is_some(),
+        // As upstream's conditions, which look for the entry alone: holding counts as well.
+        "waiting-on-mutex" => object.pointer("/status/synchronization/mutex").is_some(),
+        "waiting-on-semaphore" => object.pointer("/status/synchronization/semaphore").is_some(),
         "deleted" => object.is_null(),
         wanted => phase(object) == wanted,
     }
