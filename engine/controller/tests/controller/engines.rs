@@ -214,3 +214,50 @@ async fn f13_f20_a_journal_that_cannot_be_replayed_is_put_aside_and_others_go_on
     assert_eq!(found.problems.len(), 1, "{found:?}");
     assert!(lab.store.read(&stream, Seq::ZERO, 0).await.unwrap().len() > 1, "nothing was deleted");
 }
+
+/// The fault hook panics in the middle of an append: stands for a defect of the engine.
+async fn panicking(times: u64) -> (Lab, runner_controller::Controller, String) {
+    let lab = Lab::new();
+    let engine = lab.engine();
+    let run = submit(&engine, "w", chain()).await;
+    let first = lab.store.commits() + 1;
+    lab.store.set_faults(Some(Box::new(move |n| {
+        assert!(n < first || n >= first + times, "a planted defect");
+        Fault::None
+    })));
+    (lab, engine, run.uid)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f13_a_workflow_over_which_the_engine_panics_is_loaded_again() {
+    let (lab, engine, uid) = panicking(2).await;
+    assert_eq!(finished(&engine, &uid).await, WorkflowPhase::Succeeded);
+    assert_eq!(lab.world.started(), ["w[0].a", "w[1].b", "w[2].c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f13_after_three_panics_it_is_put_aside_and_others_go_on() {
+    let (lab, engine, _) = panicking(3).await;
+    lab.pass(Duration::from_secs(3)).await;
+    let open = engine.interrupted().await.unwrap();
+    assert!(matches!(&open[0].why, Why::Unusable(why) if why.contains("panicked")), "{open:?}");
+    let other = submit(&engine, "other", chain()).await;
+    assert_eq!(finished(&engine, &other.uid).await, WorkflowPhase::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f19_while_the_store_fails_the_engine_says_so_and_goes_on_afterwards() {
+    let lab = Lab::new();
+    let engine = lab.engine();
+    let run = submit(&engine, "w", chain()).await;
+    let mut trouble = engine.trouble();
+    lab.store.set_faults(Some(Box::new(|_| Fault::FailBefore)));
+    trouble.changed().await.unwrap();
+    assert!(trouble.borrow_and_update().is_some());
+    lab.pass(Duration::from_secs(3)).await;
+    assert_eq!(lab.world.started(), ["w[0].a"], "nothing new is started");
+    lab.store.set_faults(None);
+    trouble.wait_for(Option::is_none).await.unwrap();
+    assert_eq!(finished(&engine, &run.uid).await, WorkflowPhase::Succeeded);
+    assert_eq!(lab.world.started(), ["w[0].a", "w[1].b", "w[2].c"]);
+}

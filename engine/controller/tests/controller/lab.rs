@@ -69,6 +69,14 @@ impl Ids for CountedIds {
     }
 }
 
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.assert_intents();
+        }
+    }
+}
+
 /// One machine: a store on its disk, processes that outlive engines, a clock.
 pub(crate) struct Lab {
     pub(crate) store: Arc<MemoryStore>,
@@ -85,9 +93,10 @@ impl Lab {
 
     pub(crate) fn with_ids(ids: CountedIds) -> Self {
         let clock = VirtualClock::new();
+        let store = Arc::new(MemoryStore::new());
         Self {
-            store: Arc::new(MemoryStore::new()),
-            world: World::new(clock),
+            world: World::new(clock, store.clone()),
+            store,
             clock,
             ids: Arc::new(ids),
             engines: AtomicU64::new(0),
@@ -99,6 +108,11 @@ impl Lab {
         options.owner = format!("engine-{}", self.engines.fetch_add(1, Ordering::Relaxed));
         options.is_dead = None;
         options
+    }
+
+    /// No attempt was handed to the runner before its intent was durable (P3).
+    pub(crate) fn assert_intents(&self) {
+        assert_eq!(self.world.early(), Vec::<String>::new(), "effect before record");
     }
 
     /// An engine that runs what is submitted to it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::lab::{Lab, assert_verified, finished, node, spec, status, step, steps, submit};
 use runner_controller::{Manual, SYNC_LIMIT};
 use runner_machine::{Command, NodePhase, WorkflowPhase};
-use runner_store::{Catalog, Locks, NewManifest};
+use runner_store::{Append, Catalog, Epoch, Journal, LockChange, Locks, Maintenance, NewManifest, StreamId};
 use serde_json::{Value, json};
 
 fn locked(seconds: &str) -> Value {
@@ -84,6 +84,25 @@ async fn f61_a_waiter_that_dies_keeps_its_place() {
         assert_eq!(finished(&next, &run.uid).await, WorkflowPhase::Succeeded);
     }
     assert_eq!(lab.world.started(), ["holder", "waiter", "late"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f61_a_place_that_was_lost_is_asked_for_again() {
+    let lab = Lab::new();
+    let alive = lab.engine();
+    let dying = lab.engine();
+    submit(&alive, "holder", locked("30")).await;
+    let waiter = submit(&dying, "waiter", locked("1")).await;
+    lab.pass(Duration::from_secs(1)).await;
+    drop(dying);
+    let stream = StreamId::workflow(&waiter.uid).unwrap();
+    let last = lab.store.stream(&stream).await.unwrap().unwrap().last_seq;
+    let mut append = Append::new(stream, Epoch::FIRST, last, crate::lab::epoch(), Vec::new());
+    append.locks = vec![LockChange::Release { holder: waiter.uid.clone() }];
+    lab.store.append(append).await.unwrap();
+    assert!(lab.store.waiting().await.unwrap().is_empty());
+    let next = lab.adopter(&["engine-1"]);
+    assert_eq!(finished(&next, &waiter.uid).await, WorkflowPhase::Succeeded);
 }
 
 async fn manifest(lab: &Lab, kind: &str, name: &str, body: Value) {

@@ -6,13 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use runner_controller::Clock;
+use runner_machine::Work;
 use runner_runners::{
     AttemptId, AttemptSpec, BoxFuture, Error, Exit, ExitPhase, LogQuery, LogStream, Observation, Runner, Sink,
 };
+use runner_store::{MemoryStore, StreamId};
 use runner_workflows::spec::Outputs;
 use tokio::sync::{mpsc, watch};
 
 use super::VirtualClock;
+
+/// Starts whose intent is looked for in the journal; each costs a replay.
+const MOST_CHECKED: usize = 100;
 
 struct Process {
     node: String,
@@ -33,17 +38,44 @@ struct Inner {
     removed: Vec<AttemptId>,
     lost: BTreeSet<AttemptId>,
     unwilling: u32,
+    early: Vec<String>,
 }
 
 /// The pretended machine.
 pub(crate) struct World {
     clock: VirtualClock,
+    store: Arc<MemoryStore>,
     inner: Arc<Mutex<Inner>>,
 }
 
 impl World {
-    pub(crate) fn new(clock: VirtualClock) -> Arc<Self> {
-        Arc::new(Self { clock, inner: Arc::default() })
+    pub(crate) fn new(clock: VirtualClock, store: Arc<MemoryStore>) -> Arc<Self> {
+        Arc::new(Self { clock, store, inner: Arc::default() })
+    }
+
+    /// Attempts that were handed over before their intent was in the journal: must be none.
+    pub(crate) fn early(&self) -> Vec<String> {
+        self.inner.lock().unwrap().early.clone()
+    }
+
+    /// Looks into the journal, as often as is affordable, whether the attempt is intended there.
+    async fn check_intent(&self, spec: &AttemptSpec) {
+        if self.inner.lock().unwrap().started.len() > MOST_CHECKED {
+            return;
+        }
+        let stream = StreamId::workflow(&spec.id.workflow_uid).unwrap();
+        let intended = match runner_controller::load(self.store.as_ref(), &stream).await {
+            Ok(snapshot) => {
+                let node = snapshot.status.by_id(&spec.id.node_id).and_then(|ix| snapshot.status.node(ix));
+                node.is_some_and(
+                    |n| matches!(n.work, Work::Attempt { number, .. } if number == spec.id.attempt),
+                )
+            }
+            Err(_) => false,
+        };
+        if !intended {
+            self.inner.lock().unwrap().early.push(spec.id.to_string());
+        }
     }
 
     /// Node names in the order in which processes were started: the ledger.
@@ -172,6 +204,7 @@ impl Runner for World {
             }
             let known = self.inner.lock().unwrap().processes.contains_key(&spec.id);
             if !known {
+                self.check_intent(&spec).await;
                 self.spawn(&spec);
             }
             self.watch(&spec.id, sink);
