@@ -20,6 +20,8 @@ pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const HANDLE: &str = "handle.json";
 /// The exit record.
 pub(crate) const EXIT: &str = "exit.json";
+/// The exit record before it has its name.
+pub(crate) const EXIT_NEW: &str = "exit.json.new";
 /// Locked for as long as the supervisor (or the engine that is starting it) lives.
 pub(crate) const LOCK: &str = "lock";
 /// FIFO on which the supervisor takes commands.
@@ -113,15 +115,15 @@ impl AttemptDir {
     }
 
     /// Writes the exit record: once this returns, it survives a power cut.
+    ///
+    /// One sync: it makes the content and the temporary name durable, and should the rename be lost in a
+    /// power cut, `recover_exit` does it again. Readers see all of the record or none.
     pub(crate) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
         let bytes = serde_json::to_vec(exit)?;
-        let temporary = format!("{EXIT}.new");
-        let mut file = self.open_file(&temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
+        let mut file = self.open_file(EXIT_NEW, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
         file.write_all(&bytes)?;
         fs::fsync(&file)?;
-        fs::renameat(&self.fd, &temporary, &self.fd, EXIT)?;
-        fs::fsync(&self.fd)?;
-        Ok(())
+        Ok(fs::renameat(&self.fd, EXIT_NEW, &self.fd, EXIT)?)
     }
 
     /// The exit record, if there is one.
@@ -130,6 +132,17 @@ impl AttemptDir {
             None => Ok(None),
             Some(parsed) => Ok(Some(parsed?)),
         }
+    }
+
+    /// The exit record of an attempt that nobody supervises any more, also one that was synced and not
+    /// renamed. Half a record is none.
+    pub(crate) fn recover_exit(&self) -> io::Result<Option<Exit>> {
+        if let Some(exit) = self.exit()? {
+            return Ok(Some(exit));
+        }
+        let Some(Ok(exit)) = self.read_json::<Exit>(EXIT_NEW)? else { return Ok(None) };
+        fs::renameat(&self.fd, EXIT_NEW, &self.fd, EXIT)?;
+        Ok(Some(exit))
     }
 
     /// The handle: absent, damaged (`Some(None)`) or whole.

@@ -79,8 +79,10 @@ impl Beneath {
         let (parent, name) = split(path)?;
         let parent_dir = self.create_dirs(parent, mode)?;
         match fs::mkdirat(&parent_dir, name, Mode::from_raw_mode(mode)) {
-            Ok(()) => fs::chmodat(&parent_dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?,
-            Err(Errno::EXIST) => {}
+            Ok(()) if mode & 0o7022 != 0 => {
+                fs::chmodat(&parent_dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+            }
+            Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
         self.open_at(path, flags, 0)

@@ -51,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) archive_logs: bool,
     pub(crate) share_cwd: Option<PathBuf>,
     pub(crate) binds: Vec<Bind>,
+    /// An empty directory over which each attempt may mount in its own namespace.
+    pub(crate) mount_point: PathBuf,
     /// Directories of the engine that a step must not see.
     pub(crate) hidden: Vec<PathBuf>,
     /// Whether the built-in applets go on the step's PATH.

@@ -91,9 +91,8 @@ impl Frames {
         }
         if self.tail.is_none() {
             let (tail, dropped) = (segments(dir, &self.name)?, dropped(dir, &self.name)?);
-            let any = !tail.is_empty();
             self.tail = Some(tail);
-            if dropped > 0 || any && dropped > 0 {
+            if dropped > 0 {
                 let text = format!("[... {dropped} bytes of output were dropped here ...]\n");
                 let at = self.last.unwrap_or(Timestamp::UNIX_EPOCH);
                 return Ok(Some(Frame { stream: Stream::Supervisor, at, bytes: text.into_bytes() }));

@@ -179,3 +179,20 @@ async fn f16_a_process_that_got_the_pid_of_a_supervisor_is_left_alone() {
     innocent.kill().unwrap_or_default();
     innocent.wait().map(drop).unwrap_or_default();
 }
+
+#[tokio::test]
+async fn f05_a_record_that_a_power_cut_left_without_its_name_counts() {
+    let processes = processes();
+    let spec = attempt(&processes, "cut", shell("exit 6"));
+    let first = conformance::run(&*processes.runner(), spec.clone()).await;
+    let dir = processes.attempt_dir(&spec.id);
+    std::fs::rename(dir.join("exit.json"), dir.join("exit.json.new")).unwrap_or_default();
+    assert_eq!(conformance::run(&*processes.runner(), spec.clone()).await, first);
+    // Half a record is none.
+    std::fs::write(dir.join("exit.json.new"), b"{\"phase\":\"Succ").unwrap_or_default();
+    std::fs::remove_file(dir.join("exit.json")).unwrap_or_default();
+    let (sink, mut events) = channel();
+    assert!(processes.runner().ensure(spec, sink).await.is_ok());
+    let last = next(&mut events, |o| !matches!(o, Observation::Started { .. })).await;
+    assert!(matches!(last, Observation::Lost { .. }), "{last:?}");
+}

@@ -1,8 +1,6 @@
 //! Hostile archives change nothing outside the place they are unpacked to (V7, V8), and honest ones arrive.
 //! Each archive is made here, byte by byte where no library would make it.
 
-mod common;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};

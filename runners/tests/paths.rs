@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::conformance::{Subject, attempt, from_path, run, script, shell, succeed, value};
 use common::{Processes, can_isolate};
-use runner_runners::{ExitPhase, IsolationChoice, ProcessRunner, Runner};
+use runner_runners::{ExitPhase, IsolationChoice, ProcessRunner};
 use runner_workflows::spec::{Artifact, Template, k8s};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use common::conformance::{
     Subject, attempt, channel, finished, from_path, log_text, run, script, shell, succeed, value,
 };
 use common::{Processes, appears, gone, long_sleep, processes_with};
-use runner_runners::{ExitPhase, IsolationChoice, Reason, Runner};
+use runner_runners::{ExitPhase, IsolationChoice, Reason};
 use runner_workflows::spec::{Parameter, Template, UserContainer, k8s};
 
 fn processes() -> Processes {

@@ -91,7 +91,9 @@ fn ensure(shared: &Shared, spec: AttemptSpec, sink: Sink) -> Result<(), Error> {
         drop(lock);
         return adopt(shared, &dir, &path, spec, sink);
     }
-    // Ours now. Its supervisor may have ended between the first look and the lock.
+    // Ours now. Its supervisor may have ended between the first look and the lock, or been cut off just
+    // before it gave the record its name.
+    dir.recover_exit().doing(opening)?;
     if report_exit(&dir, &spec.id, &sink, shared, &path)? {
         return Ok(());
     }

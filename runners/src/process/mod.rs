@@ -46,7 +46,9 @@ impl ProcessRunner {
     /// A runner over a state directory, which is made private to this user (V35).
     pub fn new(config: ProcessConfig) -> Result<Self, Error> {
         let attempts = config.state_dir.join("attempts");
-        for dir in [&config.state_dir, &attempts, &config.state_dir.join("volumes")] {
+        for dir in
+            [&config.state_dir, &attempts, &config.state_dir.join("volumes"), &config.state_dir.join("mnt")]
+        {
             private_dir(dir)?;
         }
         let boot_id = match &config.boot_id {

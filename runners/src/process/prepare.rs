@@ -104,6 +104,7 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         key_prefix,
         archive_logs: spec.archive_logs,
         share_cwd: spec.share_cwd.clone(),
+        mount_point: shared.config.state_dir.join("mnt"),
         binds,
         hidden,
         applets: false,

@@ -168,7 +168,7 @@ fn report(mut ended: Watched, tasks: &mpsc::Sender<Task>) {
         tracing::warn!(attempt = %ended.id, %error, "a supervisor could not be waited for");
     }
     let (exit, handle) = match AttemptDir::open(&ended.path) {
-        Ok(Some(dir)) => (dir.exit(), dir.handle().ok().flatten().flatten()),
+        Ok(Some(dir)) => (dir.recover_exit(), dir.handle().ok().flatten().flatten()),
         Ok(None) => (Ok(None), None),
         Err(error) => (Err(error), None),
     };

@@ -6,6 +6,7 @@
 
 mod clock;
 mod files;
+mod member;
 mod mounts;
 mod outputs;
 mod places;

@@ -7,9 +7,9 @@ use std::path::Path;
 use runner_workflows::spec::{AnyString, Artifact, Outputs, Parameter};
 
 use super::clock::Clock;
+use super::member::{Ended, Ran, Role, Stopped};
 use super::places::Places;
 use super::pump::log_name;
-use super::run::{Ended, Ran, Role, Stopped};
 use crate::artifacts::{Driver, Packing, repository_key, set_repository_key};
 use crate::attempt::AttemptDir;
 use crate::job::Job;

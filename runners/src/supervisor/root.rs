@@ -20,34 +20,45 @@ use rustix::thread::UnshareFlags;
 use super::mounts::{self, HostMount};
 use crate::attempt::ROOT;
 use crate::beneath::{Beneath, Links};
-use crate::job::{BIN_PATH, Job};
+use crate::job::{BIN_PATH, HOME_PATH, Job, WORK_PATH};
 use crate::sys;
 
 /// Directories of the kernel that a step shares with the host.
 const KERNEL_DIRS: [&str; 3] = ["proc", "sys", "dev"];
-/// Directories that start empty, as in a container.
-const EMPTY_DIRS: [&str; 2] = ["tmp", "var/tmp"];
 /// Directories of programs: without the right to write there, they need no overlay.
 const PROGRAM_DIRS: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "boot"];
+
+/// Directories whose content may be large: on disk, while everything else that a step writes is kept in
+/// memory. (A layer of many small directories on disk, made and deleted for each step, costs milliseconds.)
+const DISK_DIRS: [(&str, &str, u32); 3] =
+    [("tmp", "tmp", 0o1777), ("work", WORK_PATH, 0o755), ("home", HOME_PATH, 0o755)];
 
 /// Builds the private root and moves this process into it. On failure the process may be in a new
 /// namespace already, which harms nothing: the host's files are still all there.
 pub(super) fn enter(job: &Job, dir: &Path) -> io::Result<()> {
-    // Mount points are named relative to the attempt's directory: no character of its path needs escaping.
-    rustix::process::chdir(dir)?;
     let privileged = unshare()?;
     rustix::mount::mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
-    for part in ["", "upper", "work", "mnt"] {
-        make_dir(&Path::new(ROOT).join(part), 0o755)?;
+    let disk = dir.join(ROOT);
+    make_dir(&disk, 0o755)?;
+    for (name, _, mode) in DISK_DIRS {
+        make_dir(&disk.join(name), mode)?;
     }
-    rustix::process::chdir(ROOT)?;
+    in_memory(job).or_else(|_| on_disk(&disk))?;
     match if privileged { whole_overlay(job) } else { skeleton() } {
-        // Rights to mount, but not to everything an overlay over `/` needs: inside another container.
-        Err(_) if privileged => skeleton()?,
-        other => other?,
+        Ok(()) => {}
+        Err(first) => {
+            // Not every kernel lays an overlay on memory, and inside another container not over `/`.
+            on_disk(&disk)?;
+            let again = if privileged { whole_overlay(job) } else { skeleton() };
+            again.or_else(|_| if privileged { skeleton() } else { Err(first) })?;
+        }
     }
     let root = Beneath::open(Path::new("mnt"), Links::InRoot)?;
     shared_memory(&root);
+    for (name, target, _) in DISK_DIRS {
+        attach(&root, &disk.join(name), Path::new(target), false)
+            .map_err(|e| named(&format!("mount {target}"), e))?;
+    }
     for bind in &job.binds {
         attach(&root, &bind.source, Path::new(&bind.target), bind.read_only)
             .map_err(|e| named(&format!("mount {}", bind.target), e))?;
@@ -76,6 +87,27 @@ pub(super) fn enter(job: &Job, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The layer in memory. Its mount point is shared by all attempts: each has a namespace of its own.
+/// Mount points are named relative to it: no character of its path needs escaping.
+fn in_memory(job: &Job) -> io::Result<()> {
+    let options = CString::new("mode=755")?;
+    rustix::mount::mount("layer", &job.mount_point, "tmpfs", MountFlags::NOSUID, options.as_c_str())?;
+    rustix::process::chdir(&job.mount_point)?;
+    layer_dirs()
+}
+
+/// The layer in the attempt's directory.
+fn on_disk(disk: &Path) -> io::Result<()> {
+    let layer = disk.join("layer");
+    make_dir(&layer, 0o755)?;
+    rustix::process::chdir(&layer)?;
+    layer_dirs()
+}
+
+fn layer_dirs() -> io::Result<()> {
+    ["upper", "work", "mnt"].into_iter().try_for_each(|part| make_dir(Path::new(part), 0o755))
+}
+
 /// A mount namespace; with a user namespace when the rights are missing. True when they were there.
 fn unshare() -> io::Result<bool> {
     if sys::unshare(UnshareFlags::NEWNS).is_ok() {
@@ -93,16 +125,8 @@ fn unshare() -> io::Result<bool> {
 
 /// One overlay over `/`, and the other mounted file systems over it.
 fn whole_overlay(job: &Job) -> io::Result<()> {
-    if let Err(first) = base_layer() {
-        // An overlay cannot lie on every file system (not on another overlay): memory serves as well.
-        rustix::mount::mount("tmpfs", ".", "tmpfs", MountFlags::NOSUID, None)?;
-        // The working directory is still the one below the new mount: enter it again from above.
-        rustix::process::chdir(Path::new("..").join(ROOT).as_path())?;
-        for part in ["upper", "work", "mnt"] {
-            make_dir(Path::new(part), 0o755)?;
-        }
-        base_layer().map_err(|_also| first)?;
-    }
+    empty_dir("var/tmp", "trusted.overlay.opaque")?;
+    overlay(Path::new("/"), "upper", "work", Path::new("mnt"), "redirect_dir=on,")?;
     for name in KERNEL_DIRS {
         rustix::mount::mount_bind_recursive(format!("/{name}"), format!("mnt/{name}"))?;
     }
@@ -111,13 +135,6 @@ fn whole_overlay(job: &Job) -> io::Result<()> {
         let _ = repeat(mount, index);
     }
     Ok(())
-}
-
-fn base_layer() -> io::Result<()> {
-    for empty in EMPTY_DIRS {
-        empty_dir(empty, "trusted.overlay.opaque")?;
-    }
-    overlay(Path::new("/"), "upper", "work", Path::new("mnt"), "redirect_dir=on,")
 }
 
 /// Makes a directory appear empty by an opaque upper one, without a mount.
@@ -176,7 +193,8 @@ fn skeleton() -> io::Result<()> {
         } else if kind.is_dir() && name != "lost+found" {
             make_dir(&target, 0o755)?;
             match name.as_str() {
-                "tmp" => fs::set_permissions(&target, fs::Permissions::from_mode(0o1777))?,
+                // Something of the attempt's own is mounted there.
+                "tmp" => {}
                 kernel if KERNEL_DIRS.contains(&kernel) => {
                     rustix::mount::mount_bind_recursive(&host, &target)?
                 }
@@ -198,7 +216,8 @@ fn merge(host: &Path, target: &Path, name: &str, depth: usize) -> io::Result<()>
     make_dir(Path::new(&work), 0o755)?;
     if name == "var" {
         make_dir(Path::new("upper/var/tmp"), 0o1777)?;
-        rustix::fs::setxattr("upper/var/tmp", "user.overlay.opaque", b"y", XattrFlags::empty())?;
+        // Without the attribute the host's files are seen there, and still not changed.
+        let _ = rustix::fs::setxattr("upper/var/tmp", "user.overlay.opaque", b"y", XattrFlags::empty());
     }
     if overlay(host, &upper, &work, target, "userxattr,").is_ok() {
         return Ok(());
@@ -307,7 +326,9 @@ fn by_fd(fd: &OwnedFd) -> String {
 
 fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match fs::DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+        // The umask of a supervisor takes away what others may write, and the kernel the sticky bit.
+        Ok(()) if mode & 0o7022 != 0 => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }

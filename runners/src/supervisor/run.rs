@@ -12,12 +12,13 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_process_group};
 
 use super::clock::{Clock, timespec};
+use super::member::{Member, Ran, Readiness, Role, State, Stopped, is_result, members};
 use super::places::Places;
-use super::pump::{LastBytes, LogWriter, log_name};
+use super::pump::LastBytes;
 use super::spawn::{NotStarted, spawn};
 use crate::attempt::{AttemptDir, CANCEL, CancelWish};
 use crate::error::Doing;
-use crate::job::{Job, Process};
+use crate::job::Job;
 use crate::limits::{RESULT_BYTES, SWEEP};
 use crate::sweep::{Mark, kill_all};
 use crate::{Error, Stream};
@@ -26,64 +27,6 @@ use crate::{Error, Stream};
 const REAP_EVERY: Duration = Duration::from_secs(10);
 /// Longest grace of sidecars once main has ended.
 const SIDECAR_GRACE: Duration = Duration::from_secs(5);
-
-/// What came of the processes.
-pub(super) struct Ran {
-    /// In the order of the job: init, main, sidecars.
-    pub(super) ended: Vec<Ended>,
-    /// Who ended the attempt, when it did not end by itself.
-    pub(super) stopped: Option<Stopped>,
-    /// Standard output of main, when wanted.
-    pub(super) result: Option<String>,
-    /// Processes that could not be killed.
-    pub(super) survivors: bool,
-}
-
-/// Why an attempt was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stopped {
-    /// Its deadline passed.
-    Deadline,
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// How one container ended.
-#[derive(Clone, Debug)]
-pub(super) struct Ended {
-    pub(super) name: String,
-    pub(super) role: Role,
-    /// Absent: it never ran.
-    pub(super) exit_code: Option<i32>,
-    pub(super) not_started: Option<String>,
-    /// The supervisor ended it, because main had ended.
-    pub(super) dismissed: bool,
-}
-
-/// The part a container plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Init,
-    Main,
-    Sidecar,
-}
-
-enum State {
-    Waiting,
-    Running { pid: Pid, pidfd: OwnedFd },
-    Draining { code: i32, until: Duration },
-    Done,
-}
-
-struct Member<'a> {
-    plan: &'a Process,
-    state: State,
-    pipes: [Option<File>; 2],
-    log: LogWriter,
-    ended: Ended,
-    retries_left: u32,
-    not_before: Duration,
-}
 
 struct Supervisor<'a> {
     job: &'a Job,
@@ -133,33 +76,6 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
     let survivors = !supervisor.kill_leftovers();
     supervisor.final_drain();
     Ok(supervisor.into_ran(survivors))
-}
-
-fn members<'a>(job: &'a Job, attempt: &AttemptDir) -> Result<Vec<Member<'a>>, Error> {
-    let all = [(Role::Init, &job.init), (Role::Main, &job.main), (Role::Sidecar, &job.sidecars)];
-    let plans = all.into_iter().flat_map(|(role, plans)| plans.iter().map(move |plan| (role, plan)));
-    plans
-        .enumerate()
-        .map(|(position, (role, plan))| {
-            let dir = attempt.as_fd().try_clone_to_owned().doing(|| "open the logs".into())?;
-            let name = log_name(&plan.name, position);
-            Ok(Member {
-                plan,
-                state: State::Waiting,
-                pipes: [None, None],
-                log: LogWriter::new(dir, name, job.log_head_bytes, job.log_segment_bytes),
-                ended: Ended {
-                    name: plan.name.clone(),
-                    role,
-                    exit_code: None,
-                    not_started: None,
-                    dismissed: false,
-                },
-                retries_left: plan.retries,
-                not_before: Duration::ZERO,
-            })
-        })
-        .collect()
 }
 
 fn mark(dir: &Path, mount_namespace: Option<u64>) -> Mark {
@@ -473,34 +389,5 @@ impl Supervisor<'_> {
             result: self.result.map(LastBytes::text),
             survivors,
         }
-    }
-}
-
-/// Standard output of main becomes the result; in a set, that of the container called main.
-fn is_result(member: &Member<'_>, job: &Job) -> bool {
-    member.ended.role == Role::Main && (job.main.len() == 1 || member.plan.name == "main")
-}
-
-enum Readiness {
-    Now,
-    Later,
-    Never,
-}
-
-impl Member<'_> {
-    fn failed(&self) -> bool {
-        matches!(self.state, State::Done) && self.ended.exit_code != Some(0)
-    }
-
-    fn end(&mut self, code: i32, now: Duration, stopped: bool) {
-        if code != 0 && self.retries_left > 0 && !stopped {
-            self.retries_left -= 1;
-            self.not_before = now + Duration::from_millis(self.plan.retry_wait_ms);
-            self.pipes = [None, None];
-            self.state = State::Waiting;
-            return;
-        }
-        self.ended.exit_code = Some(code);
-        self.state = State::Done;
     }
 }

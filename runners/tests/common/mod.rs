@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use runner_runners::{ArtifactRepository, AttemptId, IsolationChoice, ProcessConfig, ProcessRunner, Runner};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+#[expect(unreachable_pub, reason = "the same file is a public module of the crate")]
 #[path = "../../src/conformance/mod.rs"]
-pub mod conformance;
+pub(crate) mod conformance;
 
 use conformance::Subject;
 
 /// A state directory of its own, gone at the end.
-pub struct Processes {
+pub(crate) struct Processes {
     dir: tempfile::TempDir,
-    pub isolation: IsolationChoice,
+    pub(crate) isolation: IsolationChoice,
 }
 
 impl Processes {
-    pub fn new(isolation: IsolationChoice) -> Self {
+    pub(crate) fn new(isolation: IsolationChoice) -> Self {
         // Not below /tmp: every step has a /tmp of its own, and the state would not be hidden but absent.
         let dir = tempfile::tempdir_in(
             std::env::var("RUNNER_TEST_DIR").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned()),
@@ -29,32 +30,32 @@ impl Processes {
         Self { dir, isolation }
     }
 
-    pub fn config(&self) -> ProcessConfig {
+    pub(crate) fn config(&self) -> ProcessConfig {
         let mut config = ProcessConfig::new(self.state()).unwrap();
         config.program = PathBuf::from(env!("CARGO_BIN_EXE_runner-step"));
         config.isolation = self.isolation;
         config
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
-    pub fn with(&self, change: impl FnOnce(&mut ProcessConfig)) -> ProcessRunner {
+    pub(crate) fn with(&self, change: impl FnOnce(&mut ProcessConfig)) -> ProcessRunner {
         let mut config = self.config();
         change(&mut config);
         ProcessRunner::new(config).unwrap()
     }
 
-    pub fn attempt_dir(&self, id: &AttemptId) -> PathBuf {
+    pub(crate) fn attempt_dir(&self, id: &AttemptId) -> PathBuf {
         self.state().join("attempts").join(id.storage_name())
     }
 
-    pub fn handle(&self, id: &AttemptId) -> serde_json::Value {
+    pub(crate) fn handle(&self, id: &AttemptId) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(self.attempt_dir(id).join("handle.json")).unwrap()).unwrap()
     }
 
-    pub fn supervisor(&self, id: &AttemptId) -> i32 {
+    pub(crate) fn supervisor(&self, id: &AttemptId) -> i32 {
         i32::try_from(self.handle(id)["pid"].as_i64().unwrap()).unwrap()
     }
 }
@@ -74,13 +75,13 @@ impl Subject for Processes {
     }
 }
 
-pub fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     let pidfd = rustix::process::pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
     rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
 }
 
 /// Whether this machine can give a step a private root.
-pub fn can_isolate() -> bool {
+pub(crate) fn can_isolate() -> bool {
     let processes = Processes::new(IsolationChoice::Overlay);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let exit = runtime.block_on(async {
@@ -95,7 +96,7 @@ pub fn can_isolate() -> bool {
 }
 
 /// Processes of this machine whose command line contains a word.
-pub fn processes_with(word: &str) -> Vec<i32> {
+pub(crate) fn processes_with(word: &str) -> Vec<i32> {
     let listing = std::fs::read_dir("/proc").unwrap();
     let pids = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
@@ -106,14 +107,14 @@ pub fn processes_with(word: &str) -> Vec<i32> {
 }
 
 /// A number of seconds that no other process sleeps: a name for a process.
-pub fn long_sleep() -> String {
+pub(crate) fn long_sleep() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("6{}.{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Waits until nobody sleeps that long any more.
-pub async fn gone(sleep: &str) {
+pub(crate) async fn gone(sleep: &str) {
     for _ in 0..500 {
         if processes_with(sleep).is_empty() {
             return;
@@ -124,7 +125,7 @@ pub async fn gone(sleep: &str) {
 }
 
 /// A file that must appear.
-pub async fn appears(path: &Path) {
+pub(crate) async fn appears(path: &Path) {
     for _ in 0..2000 {
         if path.exists() {
             return;
