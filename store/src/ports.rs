@@ -73,7 +73,8 @@ pub trait Inbox: Send + Sync {
     /// Commands waiting for one stream, in order of posting.
     fn pending<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<Vec<Command>>>;
 
-    /// Counters to compare with earlier ones; cheap enough to ask every 50 ms.
+    /// Counters to compare with earlier ones; cheap enough to ask every 50 ms. Ask before [`Self::take`], never
+    /// after: what is posted in between then moves the counters again.
     fn changes(&self) -> BoxFuture<'_, Result<Changes>>;
 }
 

@@ -156,10 +156,10 @@ async fn f7_kill_9_loses_nothing_acknowledged() {
 /// The child under strace with this injection, until it ends by itself; what it said and how much is there.
 async fn run_injected(path: &Path, inject: String) -> (BTreeMap<usize, u64>, u64) {
     let wrapper = ["strace", "-f", "-qq", "-e", "trace=fdatasync,fsync", "-e", &inject].map(str::to_owned);
-    let mut child = child("child_writes_until_killed", path, &wrapper).spawn().unwrap();
-    let lines = acknowledged(&mut child);
+    let mut child = Killed(child("child_writes_until_killed", path, &wrapper).spawn().unwrap());
+    let lines = acknowledged(&mut child.0);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while child.try_wait().unwrap().is_none() {
+    while child.0.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline, "the child goes on after {inject}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -214,6 +214,16 @@ async fn f18_a_failing_sync_ends_the_writer_and_loses_nothing_acknowledged() {
     println!("{last} records after 16 broken disks");
 }
 
+/// A child that does not outlive the test, however the test ends.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Child: owns the stream, looks for commands every 50 ms and answers each with a record.
 #[tokio::test]
 #[ignore = "the child of another test"]
@@ -225,21 +235,21 @@ async fn child_answers_commands() {
     let lease = store.claim(request).await.unwrap().pop().unwrap();
     let mut seen = store.stream(&stream(0)).await.unwrap().unwrap().last_seq;
     std::io::stdout().write_all(b"\nready\n").unwrap();
-    let mut changes = store.changes().await.unwrap();
+    // Counters first, commands second: what is posted in between moves the counters again.
+    let mut changes = None;
     loop {
-        tokio::time::sleep(Duration::from_millis(50)).await;
         let now = store.changes().await.unwrap();
-        if now == changes {
-            continue;
-        }
-        changes = now;
-        for command in store.take("child", 0).await.unwrap() {
-            let append = more(&uid(0), lease.epoch, seen);
-            let append = Append { consumed: vec![command.id], ..append };
-            if let Appended::Done(seq) = store.append(append).await.unwrap() {
-                seen = seq;
+        if changes != Some(now) {
+            changes = Some(now);
+            for command in store.take("child", 0).await.unwrap() {
+                let append = more(&uid(0), lease.epoch, seen);
+                let append = Append { consumed: vec![command.id], ..append };
+                if let Appended::Done(seq) = store.append(append).await.unwrap() {
+                    seen = seq;
+                }
             }
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -249,8 +259,8 @@ async fn a_command_reaches_another_process_within_200_ms() {
     let path = directory.path().join("store.db");
     let store = SqliteStore::open(&path, Options::brief()).await.unwrap();
     store.append(create(&uid(0), "parent")).await.unwrap();
-    let mut child = child("child_answers_commands", &path, &[]).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut child = Killed(child("child_answers_commands", &path, &[]).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     while line != "ready\n" {
         line.clear();
@@ -268,8 +278,7 @@ async fn a_command_reaches_another_process_within_200_ms() {
         }
         times.push(posted.elapsed());
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     drop(lines.read_to_string(&mut line));
     assert!(store.pending(&stream(0)).await.unwrap().is_empty());
     times.sort();
