@@ -13,7 +13,9 @@ use super::report::Report;
 use super::{controller, examples, lint};
 
 /// A case without an answer after this is hung.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(60);
+/// The same for cases that run workflows, which have limits of their own.
+const RUN_LIMIT: Duration = Duration::from_secs(1800);
 /// Cases that run side by side: those that run workflows mostly wait.
 const WORKERS: usize = 8;
 
@@ -90,7 +92,8 @@ fn all(index: &Arc<Index>, options: &Options) -> Vec<CaseResult> {
 
 fn one(index: &Arc<Index>, case: &Case, verbose: bool) -> CaseResult {
     let (shared, body) = (Arc::clone(index), case.clone());
-    let answer = guarded(LIMIT, move || match shared.corpus.as_str() {
+    let limit = if index.corpus == "workflows/examples" { RUN_LIMIT } else { LIMIT };
+    let answer = guarded(limit, move || match shared.corpus.as_str() {
         "workflows/lint" => lint::run_case(&shared, &body),
         "workflows/controller" => controller::run_case(&shared, &body),
         _ => examples::run_case(&shared, &body),

@@ -17,11 +17,15 @@ pub(super) const LIMIT: Duration = Duration::from_secs(90);
 const NAMESPACE: &str = "argo";
 /// Set to run the cases that take minutes.
 const LONG: &str = "CONFORMANCE_LONG";
+/// How long those may take.
+const LONG_LIMIT: Duration = Duration::from_secs(1500);
+/// Cases that take minutes and do not say so: five sleeps of 50 s, one after the other under a mutex.
+const ALSO_LONG: [&str; 2] =
+    ["examples/synchronization-mutex-tmpl-level", "examples/synchronization-db-mutex-tmpl-level"];
 
 /// Runs one case; the second value tells what happened.
 pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
-    let flag = |key: &str| case.body.get(key).and_then(Value::as_bool) == Some(true);
-    if flag("long") && std::env::var_os(LONG).is_none() {
+    if is_long(case) && std::env::var_os(LONG).is_none() {
         return (Outcome::Skipped(format!("takes minutes; set {LONG}=1 to run it")), Vec::new());
     }
     let mut scene = match Scene::new(NAMESPACE) {
@@ -36,6 +40,10 @@ pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
     scene.end();
     let outcome = result.unwrap_or_else(|why| Outcome::Failed(vec![why]));
     (outcome, scene.sketch())
+}
+
+fn is_long(case: &Case) -> bool {
+    case.body.get("long").and_then(Value::as_bool) == Some(true) || ALSO_LONG.contains(&case.id.as_str())
 }
 
 fn filed(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, String> {
@@ -67,10 +75,11 @@ fn filed(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, Strin
     if let Some(why) = steps::drive(drive, scene)? {
         return Ok(Outcome::Skipped(why));
     }
-    let ended = scene.wait("completed", &[], LIMIT)?;
+    let limit = if is_long(case) { LONG_LIMIT } else { LIMIT };
+    let ended = scene.wait("completed", &[], limit)?;
     let mut wrong = Vec::new();
     if !ended {
-        wrong.push(format!("does not end within {} s", LIMIT.as_secs()));
+        wrong.push(format!("does not end within {} s", limit.as_secs()));
     }
     wrong.extend(judged(case, scene, wanted));
     Ok(Outcome::of(wrong))
