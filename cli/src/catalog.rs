@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use runner_controller::Snapshot;
-use runner_machine::{NodeIx, NodeType, Work, pod_name};
+use runner_machine::{NodeType, Work, pod_name};
 use runner_store::{LabelTerm, Store, WorkflowQuery, WorkflowRow};
 use runner_workflows::resolve::Catalog;
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use crate::exit::{Code, Failure, Result};
 use crate::names::Known;
 use crate::output::list::Entry;
+use crate::output::time;
 use crate::output::view::View;
 
 /// A row as a list entry.
@@ -109,7 +109,7 @@ impl Loaded {
         metadata["namespace"] = json!(status.namespace);
         metadata["uid"] = json!(status.uid);
         if let Some(at) = status.created_at {
-            metadata["creationTimestamp"] = json!(seconds(at));
+            metadata["creationTimestamp"] = json!(time::whole(at));
         }
         let mut spec = serde_json::to_value(&plan.workflow.spec).unwrap_or_else(|_| json!({}));
         if status.suspended {
@@ -128,11 +128,6 @@ impl Loaded {
         let attempts = refine(&mut view, snapshot);
         Self { json, view, uid: status.uid.clone(), attempts, interrupted }
     }
-}
-
-/// Whole seconds, as Kubernetes prints times.
-fn seconds(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 /// Adds what Argo's JSON does not tell: exact times, pod names, when a suspended node goes on.
@@ -167,9 +162,4 @@ fn refine(view: &mut View, snapshot: &Snapshot) -> BTreeMap<String, u32> {
 
 fn pod_template<'a>(name: &'a str, reference: Option<&'a runner_workflows::spec::TemplateRef>) -> &'a str {
     reference.map_or(name, |reference| &reference.template)
-}
-
-/// The number of a node within its workflow, for the runner's names.
-pub fn node_index(snapshot: &Snapshot, id: &str) -> Option<NodeIx> {
-    snapshot.status.by_id(id)
 }

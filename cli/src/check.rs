@@ -88,7 +88,7 @@ pub fn storable(manifest: &Manifest, namespace: &str, at: Timestamp) -> Option<N
         }
         Manifest::Workflow(_) | Manifest::Secret(_) | Manifest::Other(_) => return None,
     };
-    let range = manifest.origin().span(&[]).range();
+    let range = manifest.origin().root().range.clone();
     let source = manifest.origin().source().text().get(range).unwrap_or_default().to_owned();
     Some(NewManifest {
         kind: manifest.kind().to_owned(),

@@ -68,49 +68,68 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run workflows
+    #[command(long_about = commands::submit::LONG)]
     Submit(Box<commands::submit::Args>),
     /// List workflows
     #[command(visible_alias = "ls")]
+    #[command(long_about = commands::list::LONG)]
     List(commands::list::Args),
     /// Show a workflow
+    #[command(long_about = commands::get::LONG)]
     Get(commands::get::Args),
     /// Follow a workflow until it ends
+    #[command(long_about = commands::watch::LONG)]
     Watch(commands::watch::Args),
     /// Wait until workflows end
+    #[command(long_about = commands::wait::LONG)]
     Wait(commands::wait::Args),
     /// Show what steps wrote
+    #[command(long_about = commands::logs::LONG)]
     Logs(commands::logs::Args),
     /// Continue what was interrupted, approve what waits
+    #[command(long_about = commands::resume::LONG)]
     Resume(commands::resume::Args),
     /// Start no new steps until resumed
+    #[command(long_about = commands::control::SUSPEND)]
     Suspend(commands::control::SuspendArgs),
     /// End workflows; exit handlers still run
+    #[command(long_about = commands::control::STOP)]
     Stop(commands::control::StopArgs),
     /// End workflows now, without exit handlers
+    #[command(long_about = commands::control::TERMINATE)]
     Terminate(commands::control::TerminateArgs),
     /// Run the failed steps of a workflow again
+    #[command(long_about = commands::retry::LONG)]
     Retry(commands::retry::Args),
     /// Run a workflow again from the start, as a new one
+    #[command(long_about = commands::resubmit::LONG)]
     Resubmit(commands::resubmit::Args),
     /// Change nodes of a workflow
     Node(commands::node::Args),
     /// Delete workflows
+    #[command(long_about = commands::delete::LONG)]
     Delete(commands::delete::Args),
     /// Check manifests without running them
+    #[command(long_about = commands::lint::LONG)]
     Lint(commands::lint::Args),
     /// Store templates and other manifests
+    #[command(long_about = commands::apply::LONG)]
     Apply(commands::apply::Args),
     /// Work with WorkflowTemplates
     Template(commands::template::Args),
     /// Look after the store
     Db(commands::db::Args),
     /// Print a completion script for a shell
+    #[command(long_about = commands::completion::LONG)]
     Completion(commands::completion::Args),
     /// Print the version
+    #[command(long_about = commands::version::LONG)]
     Version(commands::version::Args),
     /// Write a small workflow and run it
+    #[command(long_about = commands::demo::LONG)]
     Demo(commands::demo::Args),
     /// Run what is open in the store, in the background
     #[command(hide = true)]
+    #[command(long_about = commands::engine::LONG)]
     Engine(commands::engine::Args),
 }

@@ -155,16 +155,26 @@ impl From<runner_store::Error> for Failure {
 impl From<runner_controller::Error> for Failure {
     fn from(error: runner_controller::Error) -> Self {
         use runner_controller::Error as E;
-        let code = match error {
+        let error = match error {
             E::Store(error) => return error.into(),
             E::Runner(error) => return error.into(),
+            other => other,
+        };
+        let code = match &error {
+            E::Store(_) | E::Runner(_) => Code::Failed,
             E::NameTaken { .. } | E::Refused(_) | E::OwnedElsewhere { .. } => Code::Conflict,
             E::NotFound(_) => Code::NotFound,
             E::Spec(_) => Code::Invalid,
             E::Invalid(_) | E::NotBuiltIn(_) => Code::Usage,
             E::NoAnswer { .. } | E::Closing | E::Corrupt { .. } => Code::Unreachable,
         };
-        Self::new(code, error.to_string())
+        let failure = Self::new(code, error.to_string());
+        match error {
+            E::NameTaken { name, .. } => failure.hint(format!(
+                "choose another name with --name; `runner get {name}` shows the one that is there"
+            )),
+            _ => failure,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use crate::catalog::Loaded;
 use crate::exit::{Code, Result};
 use crate::logs::{Pump, Tagged};
+use crate::output::color::Ink;
 use crate::output::view::View;
 use crate::output::{Console, events, live, text, tree};
 use crate::signals::Signals;
@@ -36,6 +37,8 @@ pub struct Until {
     pub timeout: Option<SignedDuration>,
     /// Stop when only a person can move it.
     pub no_suspend: bool,
+    /// Go on when nobody reads stdout any more: the run counts, not the reader.
+    pub keep_on: bool,
 }
 
 /// Why following ended.
@@ -65,43 +68,40 @@ pub async fn follow(
     until: Until,
     signals: &mut Signals,
 ) -> Result<Outcome> {
-    let mut show = Show::new(console, style);
+    let mut show = Show::new(console, style, until.keep_on);
+    // whoever asked to leave then says so
+    show.said_waiting = until.no_suspend;
     let deadline = deadline(until.timeout);
     loop {
         let began = Instant::now();
         let loaded = watcher.look();
-        if let Some(pump) = &mut pump {
+        let view = &loaded.view;
+        let lines = pump.as_mut().map(|pump| {
             pump.follow(&loaded);
-            show.absorb(pump.drain())?;
-        }
-        show.update(&loaded.view, crate::wire::now())?;
-        if loaded.view.completed() {
+            pump.drain()
+        });
+        show.look(view, lines.unwrap_or_default())?;
+        let waiting = until.no_suspend && view.stuck_on_people();
+        if view.completed() || waiting {
             if let Some(pump) = pump.take() {
-                show.absorb(pump.finish().await)?;
+                show.look(view, pump.finish().await)?;
             }
-            show.done(&loaded.view)?;
-            return Ok(Outcome::Ended(Box::new(loaded)));
-        }
-        if until.no_suspend && loaded.view.stuck_on_people() {
-            show.done(&loaded.view)?;
-            return Ok(Outcome::Waiting(Box::new(loaded)));
+            show.done(view);
+            let loaded = Box::new(loaded);
+            return Ok(if waiting { Outcome::Waiting(loaded) } else { Outcome::Ended(loaded) });
         }
         // a big workflow takes long to look at: look less often, so that the engine has the processor
         let rest = FRAME.max(began.elapsed().saturating_mul(5));
         let beat = if style == Style::Tree || pump.is_some() { Duration::from_millis(250) } else { BEAT };
-        tokio::select! {
+        let left = tokio::select! {
             biased;
-            code = signals.first() => {
-                show.done(&loaded.view)?;
-                return Ok(Outcome::Left(code));
-            }
-            () = sleep_until(deadline) => {
-                show.done(&loaded.view)?;
-                return Ok(Outcome::Left(Code::Timeout));
-            }
-            answer = async { tokio::time::sleep(rest).await; watcher.changed().await } => answer?,
-            () = tokio::time::sleep(rest.max(beat)) => {}
-        }
+            code = signals.first() => code,
+            () = sleep_until(deadline) => Code::Timeout,
+            answer = async { tokio::time::sleep(rest).await; watcher.changed().await } => { answer?; continue }
+            () = tokio::time::sleep(rest.max(beat)) => continue,
+        };
+        show.done(&loaded.view);
+        return Ok(Outcome::Left(left));
     }
 }
 
@@ -120,19 +120,29 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 struct Show<'a> {
     console: &'a Console,
     style: Style,
+    keep_on: bool,
     before: View,
     screen: live::Screen,
     tails: BTreeMap<String, Vec<String>>,
+    said_waiting: bool,
 }
 
 impl<'a> Show<'a> {
-    fn new(console: &'a Console, style: Style) -> Self {
-        Self {
-            console,
-            style,
-            before: View::default(),
-            screen: live::Screen::default(),
-            tails: BTreeMap::new(),
+    fn new(console: &'a Console, style: Style, keep_on: bool) -> Self {
+        let (before, screen, tails) = (View::default(), live::Screen::default(), BTreeMap::new());
+        Self { console, style, keep_on, before, screen, tails, said_waiting: false }
+    }
+
+    /// Shows the workflow as it is now, and new lines of logs.
+    fn look(&mut self, view: &View, lines: Vec<Tagged>) -> Result<()> {
+        let shown = self.absorb(lines).and_then(|()| self.update(view, crate::wire::now()));
+        match shown {
+            // nobody reads any more: the run goes on all the same
+            Err(failure) if self.keep_on && failure.code == Code::Ok => {
+                self.style = Style::Silent;
+                Ok(())
+            }
+            other => other,
         }
     }
 
@@ -157,8 +167,20 @@ impl<'a> Show<'a> {
                 }
             }
         }
+        if self.style != Style::Tree && self.style != Style::Jsonl {
+            self.say_waiting(view);
+        }
         self.before = view.clone();
         Ok(())
+    }
+
+    /// Once per pause: what would move it.
+    fn say_waiting(&mut self, view: &View) {
+        let waiting = view.stuck_on_people();
+        if waiting && !self.said_waiting {
+            self.console.hint(&waiting_line(view));
+        }
+        self.said_waiting = waiting;
     }
 
     fn absorb(&mut self, lines: Vec<Tagged>) -> Result<()> {
@@ -195,24 +217,38 @@ impl<'a> Show<'a> {
             tails: tails.map(|(id, lines)| (id.clone(), live::tail(lines, TAIL))).collect(),
             ..tree::Options::plain(now)
         };
-        let lines = tree::lines(view, &options);
+        let mut lines = tree::lines(view, &options);
+        if moving && view.stuck_on_people() {
+            let line = text::cut(&waiting_line(view), columns.saturating_sub(1));
+            lines.push(self.console.err.paint(Ink::Dim, &line));
+        }
         // a terminal that is gone shows nothing; that is no reason to end the run
         let _gone = self.screen.draw(&mut std::io::stderr().lock(), &lines);
     }
 
-    fn done(&mut self, view: &View) -> Result<()> {
+    fn done(&mut self, view: &View) {
         if self.style == Style::Tree {
             self.draw(view, crate::wire::now(), false);
             self.screen.keep();
         }
-        Ok(())
     }
+}
+
+/// `waits for a person at approve: runner resume hello`.
+fn waiting_line(view: &View) -> String {
+    let nodes: Vec<&str> = view.waiting_for_people().map(|node| node.display_name.as_str()).collect();
+    let at = if nodes.is_empty() {
+        "suspended".to_owned()
+    } else {
+        format!("waits for a person at {}", nodes.join(", "))
+    };
+    text::plain(&format!("{at}: runner resume {}", view.name))
 }
 
 /// The last line for people: `✔ hello-x7k Succeeded in 3.9s · 5 nodes`.
 pub fn closing(console: &Console, view: &View, now: jiff::Timestamp) -> String {
     let icon = tree::Look::Unicode.icon(&view.phase, false);
-    let ink = crate::output::color::Ink::of_phase(&view.phase);
+    let ink = Ink::of_phase(&view.phase);
     let duration = view.duration(now).map(crate::output::time::short).unwrap_or_default();
     let nodes = match view.nodes.len() {
         1 => "1 node".to_owned(),

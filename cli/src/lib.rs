@@ -88,7 +88,16 @@ fn start(cli: &Cli, console: &Console) -> Result {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Code::Failed, format!("cannot start: {error}")))?;
-    let wire = Wire::new(console.clone(), &cli.global)?;
+    let runs = matches!(
+        cli.command,
+        Command::Submit(_)
+            | Command::Resume(_)
+            | Command::Retry(_)
+            | Command::Resubmit(_)
+            | Command::Demo(_)
+            | Command::Engine(_)
+    );
+    let wire = Wire::new(console.clone(), &cli.global, !runs)?;
     let code = runtime.block_on(dispatch(&cli.command, &wire));
     // what still runs in the background is safe to leave: the store has everything that counts
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

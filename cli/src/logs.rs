@@ -152,6 +152,7 @@ impl Pump {
         while let Ok(line) = self.lines.try_recv() {
             out.push(line);
         }
+        out.sort_by_key(|line| line.at);
         out
     }
 

@@ -64,7 +64,7 @@ impl FollowArgs {
             (false, true) => Style::Silent,
             (false, false) => style(console, false),
         };
-        let until = Until { timeout: self.timeout, no_suspend: self.no_suspend };
+        let until = Until { timeout: self.timeout, no_suspend: self.no_suspend, keep_on: true };
         Follow { style, until, exit_code_from: None, closing: self.wait }
     }
 }
@@ -129,8 +129,12 @@ pub async fn to_the_end(
     if let Some((why, running)) = left {
         return leave(wire, why, running);
     }
-    at_the_end(wire, how, &ended)?;
-    Ok(code)
+    match at_the_end(wire, how, &ended) {
+        // nobody reads any more: how the run ended counts
+        Err(failure) if failure.code == Code::Ok => Ok(code),
+        Err(failure) => Err(failure),
+        Ok(()) => Ok(code),
+    }
 }
 
 /// What is said when the process leaves before the run has ended. The last line says how to go on.
@@ -185,7 +189,7 @@ pub fn ended(wire: &Wire, loaded: &Loaded) -> Result<()> {
         Some(Format::Name) => wire.console.data(&loaded.view.name),
         Some(Format::Table | Format::Wide) | None => {
             let at = loaded.view.finished.unwrap_or_else(|| wire.now());
-            let at = at.round(jiff::Unit::Second).unwrap_or(at);
+            let at = time::whole(at);
             wire.console.data(&format!("{} {} at {at}", loaded.view.name, loaded.view.phase_word()))
         }
     }
@@ -251,7 +255,7 @@ pub async fn send(wire: &Wire, store: &Arc<dyn Store>, name: &str, command: Comm
         let running = Running { name: name.to_owned(), uid: before.uid, existing: true };
         let watcher = engine.watcher(&running).await?;
         let mut signals = Signals::listen()?;
-        let until = Until { timeout: Some(EXIT_HANDLERS), no_suspend: true };
+        let until = Until { timeout: Some(EXIT_HANDLERS), no_suspend: true, keep_on: true };
         let outcome = follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await?;
         late = !matches!(outcome, Outcome::Ended(_));
     }

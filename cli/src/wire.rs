@@ -43,12 +43,14 @@ pub struct Wire {
     /// The namespace was named by flag or environment.
     pub namespace_given: bool,
     config: Config,
+    brief: bool,
     opened: Arc<OnceCell<Arc<dyn Store>>>,
 }
 
 impl Wire {
-    /// From flags, environment and configuration files.
-    pub fn new(console: Console, global: &Global) -> Result<Self> {
+    /// From flags, environment and configuration files. A `brief` one is for commands that look or say something
+    /// and are gone again: its store is not prepared for a run.
+    pub fn new(console: Console, global: &Global, brief: bool) -> Result<Self> {
         let config = Config::load(|name| std::env::var(name).ok(), std::path::Path::new("."))?;
         let namespace = global.namespace.clone().or_else(|| config.namespace.clone());
         let namespace = namespace.unwrap_or_else(|| "default".to_owned());
@@ -61,6 +63,7 @@ impl Wire {
             namespace,
             namespace_given: global.namespace.is_some(),
             config,
+            brief,
             opened: Arc::new(OnceCell::new()),
         })
     }
@@ -75,7 +78,7 @@ impl Wire {
         if !self.place.file.exists() {
             return Ok(None);
         }
-        self.open(runner_store::Options::brief()).await.map(Some)
+        self.store().await.map(Some)
     }
 
     /// The store.
@@ -94,11 +97,9 @@ impl Wire {
 
     /// The store, made if need be.
     pub async fn store(&self) -> Result<Arc<dyn Store>> {
-        self.open(runner_store::Options::default()).await
-    }
-
-    async fn open(&self, options: runner_store::Options) -> Result<Arc<dyn Store>> {
         let open = || async {
+            let options =
+                if self.brief { runner_store::Options::brief() } else { runner_store::Options::default() };
             let store = SqliteStore::open(&self.place.file, options).await?;
             Ok::<Arc<dyn Store>, Failure>(Arc::new(store))
         };

@@ -112,7 +112,7 @@ fn durations_are_read_and_written() {
         (12_900, "12s"),
         (60_000, "1m"),
         (185_000, "3m5s"),
-        (-5, "0s"),
+        (-5000, "0s"),
     ] {
         assert_eq!(short(millis), want, "{millis}");
     }

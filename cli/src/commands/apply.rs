@@ -13,7 +13,6 @@ use crate::{catalog, check};
 
 /// Flags of `apply`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Files, directories, or - for stdin
     #[arg(short = 'f', long = "filename", required_unless_present = "files", value_name = "FILE|DIR")]
@@ -29,7 +28,7 @@ pub struct Args {
     strict: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner apply -f templates.yaml
   $ runner apply -f templates.yaml --dry-run
 

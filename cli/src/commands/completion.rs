@@ -8,14 +8,13 @@ use crate::exit::{Code, Result};
 
 /// Flags of `completion`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner completion bash
   $ runner completion zsh
 

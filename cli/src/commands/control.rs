@@ -10,7 +10,6 @@ use crate::wire::Wire;
 
 /// Flags of `suspend`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = SUSPEND)]
 pub struct SuspendArgs {
     #[command(flatten)]
     pick: Pick,
@@ -18,7 +17,6 @@ pub struct SuspendArgs {
 
 /// Flags of `stop`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = STOP)]
 pub struct StopArgs {
     #[command(flatten)]
     pick: Pick,
@@ -32,26 +30,25 @@ pub struct StopArgs {
 
 /// Flags of `terminate`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = TERMINATE)]
 pub struct TerminateArgs {
     #[command(flatten)]
     pick: Pick,
 }
 
-const SUSPEND: &str = "Examples:
+pub(crate) const SUSPEND: &str = "Examples:
   $ runner suspend approve
   $ runner suspend --all --dry-run
 
 Starts no new steps of the workflows; steps that run go on. `runner resume NAME` lets them continue.";
 
-const STOP: &str = "Examples:
+pub(crate) const STOP: &str = "Examples:
   $ runner stop approve
   $ runner stop -l app=web --dry-run
 
 Ends workflows: steps that run are stopped, exit handlers still run. With --node-field-selector only the suspended
 nodes that match fail, and the workflow goes on.";
 
-const TERMINATE: &str = "Examples:
+pub(crate) const TERMINATE: &str = "Examples:
   $ runner terminate approve
   $ runner terminate --all --dry-run
 

@@ -16,7 +16,6 @@ use crate::wire::{Engine, Wire};
 
 /// Flags of `delete`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     #[command(flatten)]
     pick: Pick,
@@ -27,7 +26,7 @@ pub struct Args {
     #[arg(long)]
     completed: bool,
     /// Only these phases
-    #[arg(long, value_delimiter = ',', value_name = "PHASE", ignore_case = true, value_parser = super::list::PHASES)]
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", value_parser = super::phase)]
     status: Vec<String>,
     /// Only names that begin with this
     #[arg(long, value_name = "TEXT")]
@@ -40,7 +39,7 @@ pub struct Args {
     ignore_not_found: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner delete hello --dry-run
   $ runner delete --completed --older 7d
 
@@ -102,7 +101,7 @@ async fn one(args: &Args, wire: &Wire, store: &Arc<dyn Store>, engine: &Engine, 
         engine.command(&entry.name, runner_machine::Command::Terminate).await?;
         let mut signals = Signals::listen()?;
         let watcher = wire.watcher(store, &entry.name).await?;
-        let until = Until { timeout: Some(SignedDuration::from_mins(2)), no_suspend: false };
+        let until = Until { timeout: Some(SignedDuration::from_mins(2)), no_suspend: false, keep_on: false };
         match follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await? {
             Outcome::Ended(_) => {}
             Outcome::Waiting(_) | Outcome::Left(_) => {

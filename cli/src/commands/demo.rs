@@ -9,14 +9,13 @@ use crate::wire::Wire;
 
 /// Flags of `demo`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Write the file and do not run it
     #[arg(long)]
     no_run: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner demo
   $ runner demo --no-run
 

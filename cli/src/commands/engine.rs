@@ -2,6 +2,8 @@
 //! Does not serve anybody.
 
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +18,13 @@ use crate::wire::Wire;
 
 /// Flags of `engine`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// End after there was nothing to do for so many seconds
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     idle: u64,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner engine --idle 1
   $ runner engine --idle 0 -q
 
@@ -38,15 +39,20 @@ pub fn spawn(wire: &Wire) -> Result<()> {
             .hint("the workflow is recorded: runner resume continues it")
     };
     let program = std::env::current_exe().map_err(|error| failed("its own path", error))?;
+    let store = std::path::absolute(&wire.place.file).map_err(|error| failed("the store", error))?;
     let log = wire.place.state_dir().join("engine.log");
-    let log =
-        std::fs::OpenOptions::new().create(true).append(true).open(log).map_err(|e| failed("its log", e))?;
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(log)
+        .map_err(|e| failed("its log", e))?;
     let errors = log.try_clone().map_err(|error| failed("its log", error))?;
     let mut command = Command::new(program);
-    command.arg("engine").arg("--store").arg(&wire.place.file).arg("--namespace").arg(&wire.namespace);
+    command.arg("engine").arg("--store").arg(store).arg("--namespace").arg(&wire.namespace);
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // out of the terminal's process group, so that Ctrl-C there does not reach it
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.process_group(0);
     command.spawn().map(drop).map_err(|error| failed("spawn", error))
 }
 

@@ -7,7 +7,6 @@ use crate::wire::Wire;
 
 /// Flags of `get`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflow: name, unique prefix, @latest, @-2, @failed
     name: String,
@@ -22,7 +21,7 @@ pub struct Args {
     no_utf8: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner get @latest
   $ runner get hello -o json
 

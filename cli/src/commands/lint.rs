@@ -13,7 +13,6 @@ use crate::output::{Console, Format};
 
 /// Flags of `lint`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Files, directories, or - for stdin
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -32,7 +31,7 @@ pub struct Args {
     offline: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner lint hello.yaml
   $ runner lint workflows --format json
 

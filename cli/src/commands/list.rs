@@ -11,10 +11,9 @@ use crate::wire::Wire;
 
 /// Flags of `list`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Only these phases, e.g. Running,Failed
-    #[arg(long, value_delimiter = ',', value_name = "PHASE", ignore_case = true, value_parser = PHASES)]
+    #[arg(long, value_delimiter = ',', value_name = "PHASE", value_parser = super::phase)]
     status: Vec<String>,
     /// Only workflows that run
     #[arg(long, conflicts_with = "status")]
@@ -45,9 +44,7 @@ pub struct Args {
     all_namespaces: bool,
 }
 
-pub(crate) const PHASES: [&str; 5] = ["Pending", "Running", "Succeeded", "Failed", "Error"];
-
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner list
   $ runner list --status Failed -o json
 

@@ -16,7 +16,6 @@ use crate::wire::Wire;
 
 /// Flags of `logs`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflow: name, unique prefix, @latest, @-2, @failed
     name: String,
@@ -54,7 +53,7 @@ pub struct Args {
     raw: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner logs hello
   $ runner logs @latest --tail 20 --timestamps
 
@@ -79,7 +78,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let printer = Printer { args, console: &wire.console, grep };
     if let Some(node) = &args.node
         && !loaded.view.nodes.values().any(|one| is_meant(node, one, &loaded))
-        && !(args.follow && !loaded.view.completed())
+        && (!args.follow || loaded.view.completed())
     {
         let known: Vec<&str> = loaded
             .view

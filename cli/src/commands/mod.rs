@@ -40,6 +40,16 @@ pub(crate) fn pair(text: &str) -> std::result::Result<(String, String), String> 
     }
 }
 
+/// Reads a phase of workflows, however it is capitalised.
+///
+/// # Errors
+/// A text for clap.
+pub(crate) fn phase(text: &str) -> std::result::Result<String, String> {
+    let known = ["Pending", "Running", "Succeeded", "Failed", "Error"];
+    let found = known.iter().find(|phase| phase.eq_ignore_ascii_case(text));
+    found.map(|&phase| phase.to_owned()).ok_or_else(|| format!("use one of {}", known.join(", ")))
+}
+
 /// Reads a duration for clap.
 ///
 /// # Errors

@@ -17,12 +17,12 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Set outputs, phase or message of suspended nodes
+    #[command(long_about = LONG)]
     Set(SetArgs),
 }
 
 /// Flags of `node set`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 struct SetArgs {
     /// Workflow: name, unique prefix, @latest, @-2
     name: String,

@@ -11,7 +11,6 @@ use crate::wire::Wire;
 
 /// Flags of `resubmit`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflow: name, unique prefix, @latest, @-2, @failed
     name: String,
@@ -25,7 +24,7 @@ pub struct Args {
     follow: run::FollowArgs,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner resubmit hello
   $ runner resubmit @latest -o name
 

@@ -18,7 +18,6 @@ use crate::wire::{Engine, Wire};
 
 /// Flags of `resume`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflows; without one, what can be resumed is listed
     #[arg(value_name = "NAME")]
@@ -42,7 +41,7 @@ pub struct Args {
     follow: run::FollowArgs,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner resume
   $ runner resume approve
 
@@ -147,6 +146,18 @@ fn check(args: &Args, loaded: &Loaded) -> Result<()> {
         return Err(Failure::new(
             Code::Conflict,
             format!("{name} does not wait for parameters: no node is suspended"),
+        ));
+    }
+    let waiting = || view.nodes.values().filter(|node| node.suspended());
+    let unknown =
+        args.parameters.iter().find(|(key, _)| !waiting().any(|node| node.output_names.contains(key)));
+    if let Some((unknown, _)) = unknown {
+        let known: Vec<&str> =
+            waiting().flat_map(|node| node.output_names.iter().map(String::as_str)).collect();
+        let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+        return Err(Failure::new(
+            Code::Conflict,
+            format!("{name} does not wait for `{unknown}`; it waits for {known}"),
         ));
     }
     if !loaded.interrupted && (!waits(loaded) || args.no_approve) {

@@ -13,7 +13,6 @@ use crate::wire::Wire;
 
 /// Flags of `retry`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     #[command(flatten)]
     pick: Pick,
@@ -36,7 +35,7 @@ pub struct Args {
     follow: run::FollowArgs,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner retry broken
   $ runner retry @failed --dry-run
 

@@ -19,7 +19,6 @@ use crate::wire::{Engine, Wire};
 
 /// Flags of `submit`.
 #[derive(Debug, Default, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflow files, or - for stdin
     #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with = "from")]
@@ -86,7 +85,7 @@ pub struct Args {
     pub strict: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner submit hello.yaml
   $ runner submit hello.yaml -p message=hi -o name
 
@@ -161,7 +160,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     }
     let follow = run::Follow {
         style: style(args, &wire.console),
-        until: Until { timeout: args.timeout, no_suspend: args.no_suspend },
+        until: Until { timeout: args.timeout, no_suspend: args.no_suspend, keep_on: true },
         exit_code_from: args.exit_code_from.clone(),
         closing: args.wait,
     };

@@ -8,14 +8,13 @@ use crate::output::{Console, Format};
 
 /// Flags of `version`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// The number only
     #[arg(long)]
     short: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner version
   $ runner version -o json
 

@@ -10,7 +10,6 @@ use crate::wire::Wire;
 
 /// Flags of `wait`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflows: names, unique prefixes, @latest, @-2
     #[arg(required = true)]
@@ -26,7 +25,7 @@ pub struct Args {
     ignore_not_found: bool,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner wait hello
   $ runner wait @latest --timeout 5m
 
@@ -46,7 +45,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         let left = args
             .timeout
             .map(|timeout| (timeout - wire.now().duration_since(began)).max(SignedDuration::ZERO));
-        let until = Until { timeout: left, no_suspend: args.no_suspend };
+        let until = Until { timeout: left, no_suspend: args.no_suspend, keep_on: false };
         let watcher = wire.watcher(&store, &name).await?;
         match follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await? {
             Outcome::Ended(loaded) => {

@@ -11,7 +11,6 @@ use crate::wire::Wire;
 
 /// Flags of `watch`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG)]
 pub struct Args {
     /// Workflow: name, unique prefix, @latest, @-2, @failed
     #[arg(default_value = "@latest")]
@@ -21,7 +20,7 @@ pub struct Args {
     timeout: Option<SignedDuration>,
 }
 
-const LONG: &str = "Examples:
+pub(crate) const LONG: &str = "Examples:
   $ runner watch @latest
   $ runner watch hello -o jsonl
 
@@ -34,7 +33,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let mut signals = Signals::listen()?;
     let store = wire.existing_or_fail().await?;
     let name = wire.resolve(&store, &args.name).await?;
-    let until = Until { timeout: args.timeout, no_suspend: false };
+    let until = Until { timeout: args.timeout, no_suspend: false, keep_on: false };
     let watcher = wire.watcher(&store, &name).await?;
     let style = run::style(&wire.console, false);
     let outcome = follow(&wire.console, watcher, wire.pump(style), style, until, &mut signals).await?;

@@ -52,7 +52,7 @@ impl Event {
             out["message"] = json!(self.message);
         }
         if let Some(duration) = self.duration {
-            out["durationSeconds"] = json!(duration.as_millis_f64() / 1000.0);
+            out["durationSeconds"] = json!(duration.as_millis_f64().round() / 1000.0);
         }
         out
     }

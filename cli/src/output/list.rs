@@ -51,7 +51,7 @@ impl Entry {
         let times = [("startedAt", self.started), ("finishedAt", self.finished)];
         for (key, at) in times {
             if let Some(at) = at {
-                status[key] = json!(at.to_string());
+                status[key] = json!(time::whole(at));
             }
         }
         for (key, text) in [("message", &self.message), ("progress", &self.progress)] {
@@ -64,7 +64,7 @@ impl Entry {
             metadata["labels"] = json!(self.labels);
         }
         if let Some(at) = self.created {
-            metadata["creationTimestamp"] = json!(at.to_string());
+            metadata["creationTimestamp"] = json!(time::whole(at));
         }
         json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "status": status})
     }

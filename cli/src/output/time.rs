@@ -53,13 +53,18 @@ pub fn words(duration: SignedDuration) -> String {
 
 /// A point in time and how long ago it was: `2026-01-02T03:04:05Z (5 seconds ago)`.
 pub fn ago(at: Timestamp, now: Timestamp) -> String {
-    let shown = at.round(jiff::Unit::Second).unwrap_or(at);
+    let shown = whole(at);
     let passed = now.duration_since(at);
     if passed.is_negative() {
         format!("{shown} ({} from now)", words(-passed))
     } else {
         format!("{shown} ({} ago)", words(passed))
     }
+}
+
+/// Whole seconds, as Kubernetes prints times.
+pub fn whole(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
 /// Parses `2h`, `90s`, `7d`, `1h30m`, or bare seconds.

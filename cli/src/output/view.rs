@@ -70,6 +70,8 @@ pub struct NodeView {
     pub result: Option<String>,
     /// Name of its pod, for nodes that have one.
     pub pod: String,
+    /// Names of its output parameters.
+    pub output_names: Vec<String>,
     /// When a suspended node goes on by itself.
     pub until: Option<Timestamp>,
     /// It was started by a hook.
@@ -123,6 +125,7 @@ impl NodeView {
             exit_code: json["outputs"]["exitCode"].as_str().map(str::to_owned),
             result: json["outputs"]["result"].as_str().map(str::to_owned),
             pod: String::new(),
+            output_names: pairs(&json["outputs"]["parameters"]).into_iter().map(|(name, _)| name).collect(),
             until: None,
             hooked: json["nodeFlag"]["hooked"].as_bool().unwrap_or(false),
         }

@@ -66,7 +66,7 @@ pub fn build(view: &View, options: &Options) -> Vec<Branch> {
         }
     }
     for children in below.values_mut() {
-        children.sort_by(|a, b| order(a).cmp(&order(b)));
+        children.sort_by_key(|node| order(node));
     }
     let mut roots: Vec<&NodeView> =
         view.nodes.values().filter(|node| !parents.contains_key(node.id.as_str())).collect();
@@ -75,9 +75,9 @@ pub fn build(view: &View, options: &Options) -> Vec<Branch> {
     roots.into_iter().flat_map(|root| maker.shown(root)).collect()
 }
 
-/// By start, then by name with numbers as numbers.
-fn order(node: &NodeView) -> (bool, Option<jiff::Timestamp>, Vec<(String, u64)>) {
-    (node.started.is_none(), node.started, natural(&node.name))
+/// By start in whole seconds, as Argo has it, then by name with numbers as numbers.
+fn order(node: &NodeView) -> (bool, Option<i64>, Vec<(String, u64)>) {
+    (node.started.is_none(), node.started.map(|at| at.as_second()), natural(&node.name))
 }
 
 /// Texts with the numbers that follow them.

@@ -4,7 +4,7 @@
 use super::build::Branch;
 
 /// Folds until the branches take at most `rows` lines, as far as that is possible.
-pub fn fold(branches: &mut Vec<Branch>, rows: usize) {
+pub fn fold(branches: &mut [Branch], rows: usize) {
     let height =
         |branches: &[Branch]| branches.iter().map(|b| b.height() + 1).sum::<usize>().saturating_sub(1);
     if height(branches) <= rows {
