@@ -1,9 +1,10 @@
-//! The controller over the memory store and a fake runner, in virtual time.
-//! Deliberately without real processes, files or clocks: those have tests of their own.
+//! The controller over the memory store and a fake runner in virtual time; `real` has SQLite files and real time.
+//! Deliberately without real steps: the process runner has tests of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod crashes;
 mod engines;
 mod facade;
 mod lab;
+mod real;
 mod waiting;

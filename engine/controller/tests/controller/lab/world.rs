@@ -10,7 +10,7 @@ use runner_machine::Work;
 use runner_runners::{
     AttemptId, AttemptSpec, BoxFuture, Error, Exit, ExitPhase, LogQuery, LogStream, Observation, Runner, Sink,
 };
-use runner_store::{MemoryStore, StreamId};
+use runner_store::{Store, StreamId};
 use runner_workflows::spec::Outputs;
 use tokio::sync::{mpsc, watch};
 
@@ -44,12 +44,12 @@ struct Inner {
 /// The pretended machine.
 pub(crate) struct World {
     clock: VirtualClock,
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     inner: Arc<Mutex<Inner>>,
 }
 
 impl World {
-    pub(crate) fn new(clock: VirtualClock, store: Arc<MemoryStore>) -> Arc<Self> {
+    pub(crate) fn new(clock: VirtualClock, store: Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self { clock, store, inner: Arc::default() })
     }
 
