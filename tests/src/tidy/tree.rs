@@ -4,7 +4,9 @@
 use std::path::Path;
 
 /// Folders that hold nothing of ours.
-const SKIPPED: [&str; 5] = ["target", ".git", ".runner", "node_modules", "fuzz-corpus"];
+const SKIPPED: [&str; 3] = ["target", "node_modules", "fuzz-corpus"];
+/// Of hidden folders only these are ours: the rest is git's, or of a test that runs right now.
+const HIDDEN: [&str; 2] = [".ci", ".cargo"];
 /// Larger files are data.
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
@@ -51,7 +53,9 @@ fn walk(root: &Path, folder: &Path, out: &mut Vec<File>) -> Result<(), String> {
         let path = entry.path();
         let kind = entry.file_type().map_err(fail)?;
         if kind.is_dir() {
-            if !SKIPPED.contains(&entry.file_name().to_string_lossy().as_ref()) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let hidden = name.starts_with('.') && !HIDDEN.contains(&name.as_str());
+            if !hidden && !SKIPPED.contains(&name.as_str()) {
                 walk(root, &path, out)?;
             }
         } else if kind.is_file() && entry.metadata().map_err(fail)?.len() <= MOST_BYTES {
