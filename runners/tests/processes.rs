@@ -10,7 +10,7 @@ use common::conformance::{
 };
 use common::{Processes, appears, gone, long_sleep, processes_with};
 use runner_runners::{ExitPhase, IsolationChoice, Reason};
-use runner_workflows::spec::{Parameter, Template, UserContainer, k8s};
+use runner_workflows::spec::{ContainerNode, ContainerSetTemplate, Parameter, Template, UserContainer, k8s};
 
 fn processes() -> Processes {
     Processes::new(IsolationChoice::Auto)
@@ -252,4 +252,32 @@ async fn init_containers_run_first_and_sidecars_end_with_main() {
     let failing = Template { init_containers: vec![user("first", "exit 5")], ..shell("echo never") };
     let exit = run(&*runner, attempt(&processes, "init-fails", failing)).await;
     assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Failed, "first: Error (exit code 5)"));
+}
+
+#[tokio::test]
+async fn containers_of_a_set_wait_for_each_other_and_share_a_root() {
+    let processes = processes();
+    let runner = processes.runner();
+    let node = |name: &str, command: &str, dependencies: &[&str]| ContainerNode {
+        name: name.into(),
+        image: "alpine".into(),
+        command: vec!["sh".into(), "-c".into()],
+        args: vec![command.into()],
+        dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+        ..ContainerNode::default()
+    };
+    let set = |containers| Template {
+        container_set: Some(ContainerSetTemplate { containers, ..ContainerSetTemplate::default() }),
+        ..Template::default()
+    };
+    let template = set(vec![
+        node("main", "cat /tmp/a /tmp/b", &["a", "b"]),
+        node("a", "sleep 0.3; echo a > /tmp/a", &[]),
+        node("b", "cat /tmp/a > /tmp/b", &["a"]),
+    ]);
+    let exit = succeed(&*runner, attempt(&processes, "set", template)).await;
+    assert_eq!(exit.outputs.result.as_deref(), Some("a\na"));
+    let template = set(vec![node("a", "exit 2", &[]), node("b", "echo never", &["a"])]);
+    let exit = run(&*runner, attempt(&processes, "set-fails", template)).await;
+    assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Failed, "a: Error (exit code 2)"));
 }

@@ -1,5 +1,14 @@
 //! Steps as processes of this machine, each under a supervisor that outlives the engine.
 //! Decides nothing about retries or phases; the number of running steps is bounded by the controller.
+//!
+//! Isolation. *Overlay*: a step has a root of its own in a mount namespace (and a user namespace without
+//! root): the host's files below, private writes above. `/tmp`, `/var/tmp` and the working directory start
+//! empty; `/tmp`, HOME and the working directory are on disk, everything else that is written is held in
+//! memory; the engine's directories are hidden. Sockets below `/run` are seen but dead: name them as
+//! hostPath volumes. *Remap*, where the kernel refuses: the step sees and may write the host's files; the
+//! paths a template declares, their directories, volumes and `/tmp` are rewritten to private directories in
+//! commands, arguments, variables and scripts. Paths that a program makes up by itself are not. Which mode an
+//! attempt got, and why not the other, is in its `handle.json`.
 
 mod config;
 mod environment;
