@@ -430,7 +430,9 @@ fn outputs_is_noise(node: &Node) -> bool {
 /// Undoes nodes: they are gone, their names get a new attempt number, ancestors run again.
 fn undo(status: &mut WorkflowStatus, nodes: &[NodeIx], reopened: &[NodeIx]) {
     for ix in nodes {
-        if let Some(node) = status.remove(*ix) {
+        if let Some(node) = status.remove(*ix)
+            && node.node_type.is_attempt()
+        {
             let next = status.generation(&node.name) + 1;
             status.generations.insert(node.name, next);
         }

@@ -103,6 +103,7 @@ pub(crate) struct Index {
     pub(crate) boundaries: BTreeMap<NodeIx, Counters>,
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
     pub(crate) working: BTreeSet<NodeIx>,
+    pub(crate) daemons: BTreeSet<NodeIx>,
     pub(crate) open: BTreeSet<NodeIx>,
     pub(crate) touched: BTreeSet<NodeIx>,
     pub(crate) touched_workflow: bool,
@@ -218,6 +219,9 @@ impl WorkflowStatus {
     pub(crate) fn remove(&mut self, ix: NodeIx) -> Option<Node> {
         let node = self.nodes.get_mut(ix.0 as usize)?.take()?;
         self.index.forget(ix, &node);
+        self.index.open.remove(&ix);
+        self.index.working.remove(&ix);
+        self.index.daemons.remove(&ix);
         self.index.by_name.remove(node.name.as_str());
         self.index.by_id.remove(&node.id);
         self.index.live -= 1;
@@ -283,6 +287,11 @@ impl Index {
             self.open.remove(&ix);
         } else {
             self.open.insert(ix);
+        }
+        if node.daemoned {
+            self.daemons.insert(ix);
+        } else {
+            self.daemons.remove(&ix);
         }
         if node.work == Work::None {
             self.working.remove(&ix);

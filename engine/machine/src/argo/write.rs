@@ -27,7 +27,8 @@ impl WorkflowStatus {
         }
         let progress = self.node_progress();
         let pods = self.nodes().filter(|(_, node)| node.node_type.is_attempt());
-        let (done, all) = pods.map(|(_, node)| own_progress(node)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let (done, all) =
+            pods.map(|(_, node)| own_progress(node)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         out.insert("progress".into(), json!(format!("{done}/{all}")));
         let nodes: Map<String, Value> = self
             .nodes()

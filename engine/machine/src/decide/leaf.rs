@@ -148,20 +148,12 @@ impl Turn<'_> {
 
     /// Daemons end with the Steps or DAG that they were started in.
     pub(super) fn kill_daemons(&mut self, boundary: NodeIx) {
-        let daemons: Vec<NodeIx> = self
-            .status
-            .index
-            .working
-            .iter()
-            .copied()
-            .filter(|ix| {
-                self.status.node(*ix).is_some_and(|node| {
-                    node.daemoned
-                        && node.boundary == Some(boundary)
-                        && matches!(node.work, Work::Attempt { .. })
-                })
+        let of_boundary = |ix: &NodeIx| {
+            self.status.node(*ix).is_some_and(|node| {
+                node.boundary == Some(boundary) && matches!(node.work, Work::Attempt { .. })
             })
-            .collect();
+        };
+        let daemons: Vec<NodeIx> = self.status.index.daemons.iter().copied().filter(of_boundary).collect();
         for ix in daemons {
             self.emit(Fact::AttemptCancelled { ix, message: String::new() });
         }
