@@ -46,11 +46,39 @@ pub async fn rows(store: &dyn Store, query: WorkflowQuery) -> Result<Vec<Workflo
     }
 }
 
+/// Most candidates looked at for a prefix, and for "did you mean".
+const CANDIDATES: usize = 200;
+
+/// What a name can mean, newest first: enough for [`crate::names::resolve`], never the whole list.
+pub async fn known(store: &dyn Store, namespace: &str, given: &str) -> Result<Vec<Known>> {
+    let all = WorkflowQuery {
+        namespace: Some(namespace.to_owned()),
+        limit: CANDIDATES,
+        ..WorkflowQuery::default()
+    };
+    let name = given.rsplit('/').next().unwrap_or(given);
+    let query = match name.strip_prefix('@') {
+        Some("failed") => {
+            WorkflowQuery { phases: vec!["Failed".to_owned(), "Error".to_owned()], limit: 1, ..all.clone() }
+        }
+        Some(_) => all.clone(),
+        None => {
+            if let Some(row) = store.get_workflow(namespace, name).await? {
+                return Ok(vec![Known { name: row.name, phase: row.phase }]);
+            }
+            WorkflowQuery { name_prefix: Some(name.to_owned()), ..all.clone() }
+        }
+    };
+    let mut page = store.list_workflows(query).await?.items;
+    if page.is_empty() {
+        page = store.list_workflows(all).await?.items;
+    }
+    Ok(page.into_iter().map(|row| Known { name: row.name, phase: row.phase }).collect())
+}
+
 /// All names of a namespace, newest first.
-pub async fn known(store: &dyn Store, namespace: &str) -> Result<Vec<Known>> {
-    let query = WorkflowQuery { namespace: Some(namespace.to_owned()), ..WorkflowQuery::default() };
-    let rows = rows(store, query).await?;
-    Ok(rows.into_iter().map(|row| Known { name: row.name, phase: row.phase }).collect())
+pub async fn every(store: &dyn Store, namespace: &str) -> Result<Vec<Known>> {
+    selected(store, namespace, Vec::new()).await
 }
 
 /// Names that match a label selector, newest first.

@@ -26,12 +26,12 @@ const LONG: &str = "Examples:
   $ runner demo
   $ runner submit hello.yaml
 
-runner runs Argo Workflows files unchanged, without a cluster: every step is a local process, every step is
+runner runs Argo Workflows files unchanged, without a cluster: every step is a local process, every step is \
 checkpointed to a database, and a run that was killed goes on with `runner resume`.
 
-Names: a workflow is named by its full name, a unique prefix, @latest, @-2 (the one before the last), @failed.
-Data is written to stdout, everything else to stderr.
-Environment: RUNNER_STORE, RUNNER_NAMESPACE, RUNNER_LOG, NO_COLOR, FORCE_COLOR. Configuration: ./runner.yaml,
+Names: a workflow is named by its full name, a unique prefix, @latest, @-2 (the one before the last), @failed. \
+Data is written to stdout, everything else to stderr. \
+Environment: RUNNER_STORE, RUNNER_NAMESPACE, RUNNER_LOG, NO_COLOR, FORCE_COLOR. Configuration: ./runner.yaml, \
 then $XDG_CONFIG_HOME/runner/config.yaml.";
 
 /// Options of all commands.

@@ -14,6 +14,7 @@ use crate::output::view::View;
 use crate::output::{Console, events, live, text, tree};
 use crate::signals::Signals;
 use crate::watcher::Watcher;
+use crate::wire::Wire;
 
 /// What is shown while following.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +62,14 @@ const TAIL: usize = 3;
 
 /// Follows one workflow.
 pub async fn follow(
-    console: &Console,
+    wire: &Wire,
     mut watcher: Watcher,
     mut pump: Option<Pump>,
     style: Style,
     until: Until,
     signals: &mut Signals,
 ) -> Result<Outcome> {
-    let mut show = Show::new(console, style, until.keep_on);
+    let mut show = Show::new(wire, style, until.keep_on);
     // whoever asked to leave then says so
     show.said_waiting = until.no_suspend;
     let deadline = deadline(until.timeout);
@@ -118,6 +119,7 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 
 /// What has been shown so far.
 struct Show<'a> {
+    wire: &'a Wire,
     console: &'a Console,
     style: Style,
     keep_on: bool,
@@ -128,9 +130,10 @@ struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    fn new(console: &'a Console, style: Style, keep_on: bool) -> Self {
+    fn new(wire: &'a Wire, style: Style, keep_on: bool) -> Self {
         let (before, screen, tails) = (View::default(), live::Screen::default(), BTreeMap::new());
-        Self { console, style, keep_on, before, screen, tails, said_waiting: false }
+        let console = &wire.console;
+        Self { wire, console, style, keep_on, before, screen, tails, said_waiting: false }
     }
 
     /// Shows the workflow as it is now, and new lines of logs.
@@ -178,7 +181,7 @@ impl<'a> Show<'a> {
     fn say_waiting(&mut self, view: &View) {
         let waiting = view.stuck_on_people();
         if waiting && !self.said_waiting {
-            self.console.hint(&waiting_line(view));
+            self.console.hint(&waiting_line(self.wire, view));
         }
         self.said_waiting = waiting;
     }
@@ -219,7 +222,7 @@ impl<'a> Show<'a> {
         };
         let mut lines = tree::lines(view, &options);
         if moving && view.stuck_on_people() {
-            let line = text::cut(&waiting_line(view), columns.saturating_sub(1));
+            let line = text::cut(&waiting_line(self.wire, view), columns.saturating_sub(1));
             lines.push(self.console.err.paint(Ink::Dim, &line));
         }
         // a terminal that is gone shows nothing; that is no reason to end the run
@@ -235,14 +238,14 @@ impl<'a> Show<'a> {
 }
 
 /// `waits for a person at approve: runner resume hello`.
-fn waiting_line(view: &View) -> String {
+fn waiting_line(wire: &Wire, view: &View) -> String {
     let nodes: Vec<&str> = view.waiting_for_people().map(|node| node.display_name.as_str()).collect();
     let at = if nodes.is_empty() {
         "suspended".to_owned()
     } else {
         format!("waits for a person at {}", nodes.join(", "))
     };
-    text::plain(&format!("{at}: runner resume {}", view.name))
+    text::plain(&format!("{at}: runner resume {}", wire.again(&view.name)))
 }
 
 /// The last line for people: `✔ hello-x7k Succeeded in 3.9s · 5 nodes`.

@@ -51,12 +51,12 @@ pub async fn any(wire: &Wire, store: &Arc<dyn Store>, pick: &Pick) -> Result<Vec
     if let Some(text) = &pick.selector {
         return catalog::selected(store.as_ref(), &wire.namespace, selector::parse(text)?).await;
     }
-    let known = catalog::known(store.as_ref(), &wire.namespace).await?;
     if pick.all {
-        return Ok(known);
+        return catalog::every(store.as_ref(), &wire.namespace).await;
     }
     let mut out: Vec<Known> = Vec::new();
     for given in &pick.names {
+        let known = catalog::known(store.as_ref(), &wire.namespace, given).await?;
         let name = names::resolve(given, &known)?;
         if let Some(one) = known.iter().find(|one| one.name == name)
             && !out.contains(one)

@@ -25,6 +25,8 @@ pub struct Prepared {
     pub workflows: Vec<ResolvedWorkflow>,
     /// Templates and ConfigMaps of the same files, to be stored first.
     pub manifests: Vec<NewManifest>,
+    /// Namespace of all of them.
+    pub namespace: String,
 }
 
 /// Reads, resolves and validates files. Everything wrong with them is printed at once.
@@ -39,22 +41,18 @@ pub async fn from_files(
 ) -> Result<Prepared> {
     let loaded = Loaded::read(files, strict)?;
     let mut diagnostics = loaded.diagnostics;
-    let mut catalog = stored_catalog(wire).await?;
+    let namespace = namespace(wire, &loaded.manifests)?;
+    let mut catalog = stored_catalog(wire, &namespace).await?;
     let mut out = Prepared::default();
     for manifest in &loaded.manifests {
         catalog.add(manifest);
     }
-    let mut wrong_namespace = None;
     for manifest in &loaded.manifests {
         match manifest {
             Manifest::Workflow(document) => {
-                let namespace = &document.object.metadata.namespace;
-                if !namespace.is_empty() && wire.namespace_given && *namespace != wire.namespace {
-                    wrong_namespace = Some(namespace.clone());
-                }
                 one(manifest, &document.object, submission, &catalog, &mut diagnostics, &mut out.workflows);
             }
-            other => match check::storable(other, &wire.namespace, wire.now()) {
+            other => match check::storable(other, &namespace, wire.now()) {
                 Some(new) => {
                     diagnostics.extend(check::store(other, &catalog));
                     out.manifests.push(new);
@@ -70,18 +68,37 @@ pub async fn from_files(
         }
     }
     report(&wire.console, &diagnostics, "nothing was stored")?;
-    if let Some(namespace) = wrong_namespace {
-        return Err(Failure::usage(format!(
-            "the file says namespace `{namespace}`, the command line `{}`",
-            wire.namespace
-        )));
-    }
     if out.workflows.is_empty() {
         return Err(Failure::new(Code::Invalid, "no Workflow in the given files; nothing was stored").hint(
             "to store templates: runner apply -f FILE; to start from one: runner submit --from wftmpl/NAME",
         ));
     }
+    out.namespace = namespace;
     Ok(out)
+}
+
+/// The namespace of the workflows: that of the command line, else the one they say, else the usual one.
+fn namespace(wire: &Wire, manifests: &[Manifest]) -> Result<String> {
+    let said = manifests.iter().filter_map(|manifest| match manifest {
+        Manifest::Workflow(document) => Some(&document.object.metadata.namespace),
+        _ => None,
+    });
+    let mut said: Vec<&String> = said.filter(|namespace| !namespace.is_empty()).collect();
+    said.sort_unstable();
+    said.dedup();
+    match said.as_slice() {
+        [] => Ok(wire.namespace.clone()),
+        [one] if !wire.namespace_given || **one == wire.namespace => Ok((*one).clone()),
+        [one] => Err(Failure::usage(format!(
+            "the file says namespace `{one}`, the command line `{}`",
+            wire.namespace
+        ))),
+        several => {
+            let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+            Err(Failure::usage(format!("the files name several namespaces: {}", names.join(", ")))
+                .hint("submit them one by one"))
+        }
+    }
 }
 
 /// Makes a workflow from a stored template.
@@ -90,7 +107,7 @@ pub async fn from_files(
 /// Exit code 4 when there is no such template, 3 when it is not valid.
 pub async fn from_stored(wire: &Wire, from: &str, submission: &Submission) -> Result<Prepared> {
     let from = names::parse_from(from)?;
-    let catalog = stored_catalog(wire).await?;
+    let catalog = stored_catalog(wire, &wire.namespace).await?;
     let workflow = match &from {
         From::WorkflowTemplate(name) | From::ClusterWorkflowTemplate(name) => {
             let cluster = matches!(from, From::ClusterWorkflowTemplate(_));
@@ -105,7 +122,8 @@ pub async fn from_stored(wire: &Wire, from: &str, submission: &Submission) -> Re
         From::CronWorkflow(name) => from_cron(wire, name).await?,
     };
     let manifest = check::in_memory(&workflow)?;
-    let (mut diagnostics, mut out) = (Vec::new(), Prepared::default());
+    let mut diagnostics = Vec::new();
+    let mut out = Prepared { namespace: wire.namespace.clone(), ..Prepared::default() };
     one(&manifest, &workflow, submission, &catalog, &mut diagnostics, &mut out.workflows);
     report(&wire.console, &diagnostics, "nothing was stored")?;
     Ok(out)
@@ -172,9 +190,9 @@ fn one(
     }
 }
 
-async fn stored_catalog(wire: &Wire) -> Result<Catalog> {
+async fn stored_catalog(wire: &Wire, namespace: &str) -> Result<Catalog> {
     match wire.existing().await? {
-        Some(store) => catalog::templates(store.as_ref(), &wire.namespace).await,
+        Some(store) => catalog::templates(store.as_ref(), namespace).await,
         None => Ok(Catalog::default()),
     }
 }

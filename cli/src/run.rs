@@ -58,14 +58,32 @@ pub struct FollowArgs {
 
 impl FollowArgs {
     /// What the flags mean here.
-    pub fn follow(&self, console: &Console) -> Follow {
+    ///
+    /// # Errors
+    /// Exit code 2 when they contradict `-o`.
+    pub fn follow(&self, console: &Console) -> Result<Follow> {
+        logs_alone(console, self.log)?;
         let style = match (self.log, self.wait) {
             (true, _) => Style::Logs,
             (false, true) => Style::Silent,
             (false, false) => style(console, false),
         };
         let until = Until { timeout: self.timeout, no_suspend: self.no_suspend, keep_on: true };
-        Follow { style, until, exit_code_from: None, closing: self.wait }
+        Ok(Follow { style, until, exit_code_from: None, closing: self.wait })
+    }
+}
+
+/// Logs and other data cannot share stdout.
+///
+/// # Errors
+/// Exit code 2 when they would.
+pub fn logs_alone(console: &Console, log: bool) -> Result<()> {
+    match console.format {
+        Some(Format::Name | Format::Json | Format::Jsonl | Format::Yaml) if log => {
+            Err(Failure::usage("--log writes logs to stdout and does not go with -o")
+                .hint("run it without --log, then: runner logs NAME -o jsonl"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -103,7 +121,7 @@ pub async fn to_the_end(
         let rest =
             how.until.timeout.map(|all| (all - wire.now().duration_since(began)).max(SignedDuration::ZERO));
         let until = Until { timeout: rest, ..how.until };
-        match follow(&wire.console, watcher, pump, how.style, until, signals).await {
+        match follow(wire, watcher, pump, how.style, until, signals).await {
             Ok(Outcome::Ended(loaded)) => {
                 code = code.or(exit_code(how, &loaded));
                 ended.push(loaded);
@@ -146,7 +164,7 @@ fn leave(wire: &Wire, code: Code, running: &Running) -> Result {
     };
     let console = &wire.console;
     console.complain(&format!("{what}: nothing new is started; steps that run go on and will be adopted"));
-    console.complain(&format!("resume with: runner resume {}", running.name));
+    console.complain(&format!("resume with: runner resume {}", wire.again(&running.name)));
     Ok(code)
 }
 
@@ -154,29 +172,28 @@ fn say_waiting(wire: &Wire, loaded: &Loaded) {
     let nodes: Vec<&str> = loaded.view.waiting_for_people().map(|node| node.display_name.as_str()).collect();
     let at = if nodes.is_empty() { String::new() } else { format!(" at {}", nodes.join(", ")) };
     wire.console.say(&format!("{} waits for a person{at}", loaded.view.name));
-    wire.console.complain(&format!("resume with: runner resume {}", loaded.view.name));
+    wire.console.complain(&format!("resume with: runner resume {}", wire.again(&loaded.view.name)));
 }
 
 fn at_the_end(wire: &Wire, how: &Follow, ended: &[Box<Loaded>]) -> Result<()> {
+    let (console, line_only) = (&wire.console, how.closing && wire.console.format.is_none());
     for loaded in ended.iter().filter(|loaded| loaded.view.completed()) {
-        if how.closing {
+        if line_only {
             self::ended(wire, loaded)?;
         } else {
-            wire.console.say(&closing(&wire.console, &loaded.view, wire.now()));
+            console.say(&closing(console, &loaded.view, wire.now()));
         }
         if Code::of_phase(&loaded.view.phase) == Code::Failed {
-            let name = &loaded.view.name;
-            wire.console.hint(&format!("next: runner logs {name} --failed · runner retry {name}"));
+            let name = wire.again(&loaded.view.name);
+            console.hint(&format!("next: runner logs {name} --failed · runner retry {name}"));
         }
     }
-    let data =
-        wire.console.format.is_some() || !(how.closing || wire.console.out_tty || how.style == Style::Logs);
-    if !data {
+    if line_only || how.style == Style::Logs {
         return Ok(());
     }
-    match (wire.console.format, ended) {
+    match (console.format, ended) {
         (Some(Format::Json | Format::Yaml), several) if several.len() != 1 => {
-            wire.console.documents(&several.iter().map(|loaded| loaded.json.clone()).collect::<Vec<_>>())
+            console.documents(&several.iter().map(|loaded| loaded.json.clone()).collect::<Vec<_>>())
         }
         (_, several) => several.iter().try_for_each(|loaded| document(wire, loaded)),
     }
@@ -256,7 +273,7 @@ pub async fn send(wire: &Wire, store: &Arc<dyn Store>, name: &str, command: Comm
         let watcher = engine.watcher(&running).await?;
         let mut signals = Signals::listen()?;
         let until = Until { timeout: Some(EXIT_HANDLERS), no_suspend: true, keep_on: true };
-        let outcome = follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await?;
+        let outcome = follow(wire, watcher, None, Style::Silent, until, &mut signals).await?;
         late = !matches!(outcome, Outcome::Ended(_));
     }
     engine.shutdown(Leave::Park).await;

@@ -68,6 +68,28 @@ impl Wire {
         })
     }
 
+    /// The same in another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// A name as it has to be typed into the next command: with the namespace and the store, unless those are
+    /// what that command would use anyway.
+    pub fn again(&self, name: &str) -> String {
+        let get = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
+        let namespace = get("RUNNER_NAMESPACE").or_else(|| self.config.namespace.clone());
+        let mut out = name.to_owned();
+        if self.namespace != namespace.as_deref().unwrap_or("default") {
+            out.push_str(&format!(" -n {}", self.namespace));
+        }
+        let usual = Place::choose(get("RUNNER_STORE").as_deref(), self.config.store.as_deref());
+        if usual.is_ok_and(|usual| usual.file != self.place.file) {
+            out.push_str(&format!(" --store {}", self.place.shown));
+        }
+        out
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         now()
@@ -108,7 +130,7 @@ impl Wire {
 
     /// The full name of a workflow.
     pub async fn resolve(&self, store: &Arc<dyn Store>, given: &str) -> Result<String> {
-        names::resolve(given, &catalog::known(store.as_ref(), &self.namespace).await?)
+        names::resolve(given, &catalog::known(store.as_ref(), &self.namespace, given).await?)
     }
 
     /// A workflow with its nodes, by full name.

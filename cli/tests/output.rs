@@ -205,3 +205,29 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
     place.until("it ended all the same", |w| w["status"]["phase"] == "Succeeded");
     place.shell("runner list | head -1").code(0);
 }
+
+#[test]
+fn wait_and_log_write_one_thing_only() {
+    let place = Place::new();
+    let json = place.run(&["submit", "hello.yaml", "--wait", "-o", "json"]).code(0).json();
+    assert_eq!(json["status"]["phase"], "Succeeded");
+    place.run(&["submit", "hello.yaml", "--log", "-o", "json"]).code(2).err_has("--log");
+}
+
+#[test]
+fn the_namespace_is_that_of_the_command_line_or_of_the_file() {
+    let place = Place::new();
+    let text = common::APPROVE.replace("  name: approve\n", "  name: approve\n  namespace: team\n");
+    place.write("team.yaml", &text);
+    let ran = place.run(&["submit", "team.yaml", "--no-suspend"]).code(5);
+    assert_eq!(ran.err.lines().last().unwrap(), "resume with: runner resume approve -n team");
+    place.run(&["get", "approve"]).code(4);
+    assert_eq!(
+        place.run(&["get", "approve", "-n", "team", "-o", "json"]).code(0).json()["metadata"]["namespace"],
+        "team"
+    );
+    place.run(&["submit", "team.yaml", "-n", "other"]).code(2).err_has("the file says namespace `team`");
+    let ran = place.run(&["submit", "approve.yaml", "--no-suspend", "--store", "x.db"]).code(5);
+    assert_eq!(ran.err.lines().last().unwrap(), "resume with: runner resume approve --store x.db");
+    place.shell("runner resume approve --store x.db").code(0);
+}

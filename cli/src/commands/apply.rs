@@ -32,7 +32,7 @@ pub(crate) const LONG: &str = "Examples:
   $ runner apply -f templates.yaml
   $ runner apply -f templates.yaml --dry-run
 
-Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows and ConfigMaps, so that workflows can refer to
+Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows and ConfigMaps, so that workflows can refer to \
 them. Applying the same file again changes nothing. A Workflow is not applied: submit it.";
 
 /// Applies.

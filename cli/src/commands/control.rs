@@ -45,7 +45,7 @@ pub(crate) const STOP: &str = "Examples:
   $ runner stop approve
   $ runner stop -l app=web --dry-run
 
-Ends workflows: steps that run are stopped, exit handlers still run. With --node-field-selector only the suspended
+Ends workflows: steps that run are stopped, exit handlers still run. With --node-field-selector only the suspended \
 nodes that match fail, and the workflow goes on.";
 
 pub(crate) const TERMINATE: &str = "Examples:

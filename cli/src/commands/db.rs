@@ -36,14 +36,14 @@ const VERIFY: &str = "Examples:
   $ runner db verify
   $ runner db verify -o json
 
-Runs the database's own check, looks for gaps and damage in every history, replays every workflow and compares the
+Runs the database's own check, looks for gaps and damage in every history, replays every workflow and compares the \
 result with what lists show. Exit code 1 when anything is wrong.";
 
 const BACKUP: &str = "Examples:
   $ runner db backup copy.db
-  $ runner db backup /tmp/other-copy.db
+  $ runner db backup other.db -q
 
-Writes a consistent copy of the database; workflows may run meanwhile. Logs and artifacts are files beside the
+Writes a consistent copy of the database; workflows may run meanwhile. Logs and artifacts are files beside the \
 database and are not part of it.";
 
 const REBUILD: &str = "Examples:

@@ -102,7 +102,7 @@ async fn one(args: &Args, wire: &Wire, store: &Arc<dyn Store>, engine: &Engine, 
         let mut signals = Signals::listen()?;
         let watcher = wire.watcher(store, &entry.name).await?;
         let until = Until { timeout: Some(SignedDuration::from_mins(2)), no_suspend: false, keep_on: false };
-        match follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await? {
+        match follow(wire, watcher, None, Style::Silent, until, &mut signals).await? {
             Outcome::Ended(_) => {}
             Outcome::Waiting(_) | Outcome::Left(_) => {
                 return Err(Failure::new(

@@ -19,7 +19,7 @@ pub(crate) const LONG: &str = "Examples:
   $ runner demo
   $ runner demo --no-run
 
-Writes hello.wf.yaml into the current directory, unless it is there already, and runs it: a DAG with a loop, a
+Writes hello.wf.yaml into the current directory, unless it is there already, and runs it: a DAG with a loop, a \
 condition, a retry and a pause that ends by itself after three seconds.";
 
 /// The workflow.

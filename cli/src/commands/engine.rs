@@ -28,8 +28,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner engine --idle 1
   $ runner engine --idle 0 -q
 
-Runs every open workflow of the store, those of engines that died included, and ends when nothing is left to do.
-Workflows that only wait for a person are left to `runner resume`. Only one runs per store: a second one ends at
+Runs every open workflow of the store, those of engines that died included, and ends when nothing is left to do. \
+Workflows that only wait for a person are left to `runner resume`. Only one runs per store: a second one ends at \
 once. `runner submit -d` starts it.";
 
 /// Starts it in the background, unless one is there: it finds out by itself.

@@ -25,7 +25,7 @@ pub(crate) const LONG: &str = "Examples:
   $ runner get @latest
   $ runner get hello -o json
 
-Shows one workflow: its header and the tree of its nodes. -o json and -o yaml print the whole object in the shape
+Shows one workflow: its header and the tree of its nodes. -o json and -o yaml print the whole object in the shape \
 of Argo's Workflow, status and nodes included.";
 
 /// Shows.
@@ -68,7 +68,7 @@ pub(crate) fn document(view: &crate::output::view::View, options: &tree::Options
 
 /// The next useful command.
 fn hints(wire: &Wire, loaded: &crate::catalog::Loaded) {
-    let (name, view) = (&loaded.view.name, &loaded.view);
+    let (name, view) = (wire.again(&loaded.view.name), &loaded.view);
     if view.waiting_for_people().next().is_some() || (view.suspended && !view.completed()) {
         wire.console.hint(&format!("next: runner resume {name}"));
     } else if !view.completed() && loaded.interrupted {

@@ -35,7 +35,7 @@ pub(crate) const LONG: &str = "Examples:
   $ runner lint hello.yaml
   $ runner lint workflows --format json
 
-Checks manifests without running anything, without a store, without a network. Templates found in the given files
+Checks manifests without running anything, without a store, without a network. Templates found in the given files \
 are known to all of them. Every problem is reported with file, line and column. Exit code 3 when anything is wrong.";
 
 /// Checks.

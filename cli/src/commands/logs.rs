@@ -57,8 +57,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner logs hello
   $ runner logs @latest --tail 20 --timestamps
 
-Prints what the steps of a workflow wrote, in the order in which they started, each line after its pod's name.
-Control sequences that could take over a terminal are removed; colours stay when stdout is a terminal. With -o
+Prints what the steps of a workflow wrote, in the order in which they started, each line after its pod's name. \
+Control sequences that could take over a terminal are removed; colours stay when stdout is a terminal. With -o \
 jsonl each line is a JSON object.";
 
 /// Prints.

@@ -36,6 +36,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         return Err(Failure::usage("--memoized is not built in yet")
             .hint("`runner retry` runs only what failed, under the same name"));
     }
+    let follow = args.follow.follow(&wire.console)?;
     let mut signals = Signals::listen()?;
     let store = wire.existing_or_fail().await?;
     let name = wire.resolve(&store, &args.name).await?;
@@ -52,5 +53,5 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     } else {
         wire.console.say(&format!("submitted {} again as {}", name, running.name));
     }
-    run::to_the_end(wire, engine, &[running], &args.follow.follow(&wire.console), &mut signals).await
+    run::to_the_end(wire, engine, &[running], &follow, &mut signals).await
 }

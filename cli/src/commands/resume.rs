@@ -45,9 +45,9 @@ pub(crate) const LONG: &str = "Examples:
   $ runner resume
   $ runner resume approve
 
-Without a name: lists what can be resumed, and why it has stopped. With a name: a workflow that waits for a person
-is approved (its suspended nodes succeed, -p sets their outputs); a workflow whose engine was killed, stopped by
-Ctrl-C or timed out goes on from its last checkpoint, in this process. Finished steps are not run again; steps that
+Without a name: lists what can be resumed, and why it has stopped. With a name: a workflow that waits for a person \
+is approved (its suspended nodes succeed, -p sets their outputs); a workflow whose engine was killed, stopped by \
+Ctrl-C or timed out goes on from its last checkpoint, in this process. Finished steps are not run again; steps that \
 are still running are adopted.";
 
 /// Resumes.
@@ -82,6 +82,7 @@ fn waits(loaded: &Loaded) -> bool {
 }
 
 async fn go_on(args: &Args, wire: &Wire, store: &Arc<dyn Store>, names: &[String]) -> Result {
+    let follow = args.follow.follow(&wire.console)?;
     let mut signals = Signals::listen()?;
     let mut found = Vec::new();
     for name in names {
@@ -104,7 +105,6 @@ async fn go_on(args: &Args, wire: &Wire, store: &Arc<dyn Store>, names: &[String
         engine.shutdown(Leave::Park).await;
         return Ok(Code::Ok);
     }
-    let follow = args.follow.follow(&wire.console);
     run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
 }
 

@@ -39,11 +39,12 @@ pub(crate) const LONG: &str = "Examples:
   $ runner retry broken
   $ runner retry @failed --dry-run
 
-Runs what failed in a workflow that has ended, and everything after it, in this process. Steps that succeeded are
+Runs what failed in a workflow that has ended, and everything after it, in this process. Steps that succeeded are \
 not run again.";
 
 /// Retries.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let follow = args.follow.follow(&wire.console)?;
     let mut signals = Signals::listen()?;
     let store = wire.existing_or_fail().await?;
     let found = pick::any(wire, &store, &args.pick).await?;
@@ -94,5 +95,5 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         wire.console.say(&format!("retrying {name}"));
         runs.push(engine.adopt(&wire.load(&store, name).await?).await?);
     }
-    run::to_the_end(wire, engine, &runs, &args.follow.follow(&wire.console), &mut signals).await
+    run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
 }

@@ -89,14 +89,14 @@ pub(crate) const LONG: &str = "Examples:
   $ runner submit hello.yaml
   $ runner submit hello.yaml -p message=hi -o name
 
-Checks the files, records the workflows and runs them in this process until they end, with the tree of their nodes
+Checks the files, records the workflows and runs them in this process until they end, with the tree of their nodes \
 on a terminal and one line per event elsewhere. Templates and ConfigMaps in the same files are stored first.
 
-Ctrl-C stops scheduling and leaves with exit code 130; steps that run go on, and `runner resume NAME` continues.
-A second Ctrl-C leaves at once. With -d a background process of this program runs everything in the store that is
+Ctrl-C stops scheduling and leaves with exit code 130; steps that run go on, and `runner resume NAME` continues. \
+A second Ctrl-C leaves at once. With -d a background process of this program runs everything in the store that is \
 open, and ends when nothing is left to do.
 
-On stdout: with -o name the name, as soon as it is known; with -o json or yaml the workflow at its end; with -o
+On stdout: with -o name the name, as soon as it is known; with -o json or yaml the workflow at its end; with -o \
 jsonl every event; otherwise, unless stdout is a terminal, what `runner get` prints.";
 
 /// Submits.
@@ -104,11 +104,13 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     if args.idempotency_key.as_ref().is_some_and(String::is_empty) {
         return Err(Failure::usage("--idempotency-key is empty"));
     }
+    run::logs_alone(&wire.console, args.log)?;
     let submission = submission(args)?;
     let prepared = match &args.from {
         Some(from) => prepare::from_stored(wire, from, &submission).await?,
         None => prepare::from_files(wire, &args.files, &submission, args.strict).await?,
     };
+    let wire = &wire.within(&prepared.namespace);
     if args.name.is_some() && prepared.workflows.len() > 1 {
         return Err(Failure::usage(format!(
             "--name fits one workflow; {} are given",
@@ -153,8 +155,10 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         engine.shutdown(Leave::HandOver).await;
         super::engine::spawn(wire)?;
         for running in &runs {
-            wire.console
-                .hint(&format!("it runs in the background. follow it: runner watch {}", running.name));
+            wire.console.hint(&format!(
+                "it runs in the background. follow it: runner watch {}",
+                wire.again(&running.name)
+            ));
         }
         return Ok(Code::Ok);
     }

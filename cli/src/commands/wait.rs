@@ -47,7 +47,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             .map(|timeout| (timeout - wire.now().duration_since(began)).max(SignedDuration::ZERO));
         let until = Until { timeout: left, no_suspend: args.no_suspend, keep_on: false };
         let watcher = wire.watcher(&store, &name).await?;
-        match follow(&wire.console, watcher, None, Style::Silent, until, &mut signals).await? {
+        match follow(wire, watcher, None, Style::Silent, until, &mut signals).await? {
             Outcome::Ended(loaded) => {
                 crate::run::ended(wire, &loaded)?;
                 code = code.or(Code::of_phase(&loaded.view.phase));

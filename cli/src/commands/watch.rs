@@ -24,8 +24,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner watch @latest
   $ runner watch hello -o jsonl
 
-Follows a workflow until it ends: its tree on a terminal, one line per event elsewhere, one JSON object per event
-with -o jsonl. It does not matter which process runs it. The exit code is 0 when the workflow succeeded, 1 when it
+Follows a workflow until it ends: its tree on a terminal, one line per event elsewhere, one JSON object per event \
+with -o jsonl. It does not matter which process runs it. The exit code is 0 when the workflow succeeded, 1 when it \
 failed. Ctrl-C leaves the workflow alone.";
 
 /// Follows.
@@ -36,7 +36,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let until = Until { timeout: args.timeout, no_suspend: false, keep_on: false };
     let watcher = wire.watcher(&store, &name).await?;
     let style = run::style(&wire.console, false);
-    let outcome = follow(&wire.console, watcher, wire.pump(style), style, until, &mut signals).await?;
+    let outcome = follow(wire, watcher, wire.pump(style), style, until, &mut signals).await?;
     match outcome {
         Outcome::Ended(loaded) | Outcome::Waiting(loaded) => {
             wire.console.say(&closing(&wire.console, &loaded.view, wire.now()));
