@@ -2,6 +2,7 @@
 //! Does not judge the result: `validate` does.
 
 mod arguments;
+mod labels;
 mod legacy;
 pub mod merge;
 mod resolved;
@@ -71,6 +72,7 @@ pub fn resolve(
         metadata.annotations.extend(own.annotations.clone());
     }
     let mut problems = arguments::read_config_maps(&mut spec, source);
+    problems.extend(labels::compute(&mut metadata, &spec));
     let stored = stored::collect(&spec, &metadata.name, source);
     problems.extend(stored.problems);
     if !problems.is_empty() {

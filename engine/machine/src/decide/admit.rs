@@ -53,6 +53,17 @@ impl Turn<'_> {
         }
     }
 
+    /// Ends a boundary whose `failFast` is set once a child failed and nothing of it runs any more, before the
+    /// ordinary verdict: Argo looks at this first each time. True when it did.
+    pub(super) fn failed_fast(&mut self, boundary: NodeIx, fail_fast: Option<bool>) -> bool {
+        let counters = self.status.counters(boundary);
+        let due = fail_fast == Some(true) && counters.unsuccessful > 0 && counters.active_pods == 0;
+        if due {
+            self.fail_fast(boundary);
+        }
+        due
+    }
+
     /// Ends a boundary whose `failFast` forbids to go on.
     fn fail_fast(&mut self, boundary: NodeIx) {
         let open: Vec<NodeIx> = self

@@ -274,14 +274,14 @@ impl Turn<'_> {
         } else if artifact.from.is_empty() {
             return Ok(Some(artifact));
         } else {
-            let name = artifact.from.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-            let name = name.strip_prefix('=').map_or(name, str::trim);
-            self.artifact(boundary, compiled, name)
+            self.artifact(boundary, compiled, &artifact_name(&artifact))
         };
         let mut found = match found {
             Some(Some(found)) => found,
             Some(None) => Artifact::default(),
-            None if artifact.optional => return Ok(None),
+            None if artifact.optional || self.is_optional_output(boundary, compiled, &artifact_name(&artifact)) => {
+                return Ok(None);
+            }
             None => {
                 return Err(format!("unable to resolve references: Unable to resolve: {}", artifact.from));
             }
@@ -299,6 +299,12 @@ impl Turn<'_> {
         }
         Ok(Some(found))
     }
+}
+
+/// What an artifact's `from` refers to, without its braces.
+fn artifact_name(artifact: &Artifact) -> String {
+    let name = artifact.from.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+    name.strip_prefix('=').map_or(name, str::trim).to_owned()
 }
 
 /// Adds `item` and `item.<key>` of one loop item.

@@ -403,6 +403,9 @@ impl Turn<'_> {
             return;
         }
         let targets = runtime.targets.clone();
+        if self.failed_fast(ix, compiled.template.fail_fast) {
+            return;
+        }
         let verdict = if self.status.shutdown.is_some() && !exit_handler {
             Some(NodePhase::Failed)
         } else {

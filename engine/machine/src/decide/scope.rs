@@ -172,6 +172,18 @@ impl Turn<'_> {
         (skipped && call.family == "steps").then_some(None)
     }
 
+    /// Whether the producer of an artifact declares it optional: then its absence is no error by itself.
+    pub(super) fn is_optional_output(&self, boundary: NodeIx, compiled: &Compiled, reference: &str) -> bool {
+        let of = || {
+            let (_, rest) = reference.split_once('.')?;
+            let (name, artifact) = rest.split_once(".outputs.artifacts.")?;
+            let (_, node, _) = self.call_nodes(boundary, compiled, name)?;
+            let template = self.plan.template_of(self.status, last_attempt(self.status, node?)).ok()?;
+            template.template.outputs.artifact(artifact).map(|declared| declared.optional)
+        };
+        of().unwrap_or(false)
+    }
+
     /// Adds artifacts as JSON objects, for `fromExpression`.
     pub(super) fn artifact_vars(
         &self,

@@ -326,7 +326,7 @@ impl Turn<'_> {
                 false
             }
         };
-        if complete {
+        if complete && !self.failed_fast(steps, compiled.template.fail_fast) {
             self.conclude_group(group, calls);
         }
     }
