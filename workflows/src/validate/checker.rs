@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Options;
+use super::process::MAX_INSERTED;
 use super::report::{Place, Reporter};
 use super::scope::Scope;
 use super::tags;
@@ -69,7 +70,10 @@ pub(super) struct Checker<'a> {
     /// Templates that were checked in full.
     pub(super) done: BTreeSet<String>,
     bases: BTreeMap<String, Base<'a>>,
+    called: BTreeMap<String, Rc<Template>>,
     placeholders: usize,
+    /// Bytes that may still be inserted for tags.
+    pub(super) insert_budget: usize,
     depth: usize,
 }
 
@@ -83,7 +87,9 @@ impl<'a> Checker<'a> {
             template_only: false,
             done: BTreeSet::new(),
             bases: BTreeMap::new(),
+            called: BTreeMap::new(),
             placeholders: 0,
+            insert_budget: MAX_INSERTED,
             depth: 0,
         }
     }
@@ -175,7 +181,7 @@ impl<'a> Checker<'a> {
             let own = place.field("inline");
             let key = format!("{}/inline{}{}", base.scope, own.pointer, own.trail);
             self.template(inline, base, args, (place, &own), &key, caller);
-            return Some(Rc::new(inline.clone()));
+            return Some(shared(inline));
         }
         let Some((index, template)) = base.template(holder.template_name()) else {
             self.reporter.error_hint(
@@ -192,7 +198,7 @@ impl<'a> Checker<'a> {
         };
         let key = format!("{}/{}", base.scope, template.name);
         self.template(template, base, args, (place, &own), &key, None);
-        Some(Rc::new(template.clone()))
+        Some(self.once(&key, template))
     }
 
     /// Checks a `templateRef`; false when there is nothing to look up.
@@ -236,7 +242,17 @@ impl<'a> Checker<'a> {
         let own = Place { foreign: true, trail: String::new(), pointer: place.pointer.clone() };
         let key = format!("{}/{}", base.scope, template.name);
         self.template(template, base, args, (place, &own), &key, None);
-        Some(Rc::new(template.clone()))
+        Some(self.once(&key, template))
+    }
+
+    /// The template as a shared value, copied once.
+    fn once(&mut self, key: &str, template: &Template) -> Rc<Template> {
+        let known = self.called.get(key).cloned();
+        known.unwrap_or_else(|| {
+            let template = shared(template);
+            self.called.insert(key.to_owned(), Rc::clone(&template));
+            template
+        })
     }
 
     fn reference_not_found(&mut self, reference: &TemplateRef, base: Option<&Base<'a>>, place: &Place) {
@@ -264,6 +280,12 @@ impl<'a> Checker<'a> {
         };
         self.reporter.push(&place.field("template"), found, None);
     }
+}
+
+/// A copy, made outside of recursive functions to keep their stack frames small.
+#[inline(never)]
+fn shared(template: &Template) -> Rc<Template> {
+    Rc::new(template.clone())
 }
 
 /// A did-you-mean hint.

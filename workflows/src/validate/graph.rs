@@ -1,6 +1,7 @@
 //! The graph of a DAG's tasks: what each task waits for, a sound order, cycles, ancestors.
 //! Does not evaluate `depends`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::LazyLock;
 
@@ -32,7 +33,12 @@ pub(super) struct Graph<'a> {
     tasks: &'a [DagTask],
     index: BTreeMap<&'a str, usize>,
     needs: Vec<BTreeMap<String, Need>>,
+    parents: Vec<Vec<usize>>,
+    steps: Cell<usize>,
 }
+
+/// Steps that all questions about the ancestors of one graph may take.
+const MAX_STEPS: usize = 20_000_000;
 
 impl<'a> Graph<'a> {
     pub(super) fn new(tasks: &'a [DagTask]) -> Self {
@@ -40,7 +46,12 @@ impl<'a> Graph<'a> {
         for (at, task) in tasks.iter().enumerate() {
             index.entry(task.name.as_str()).or_insert(at);
         }
-        Self { tasks, index, needs: tasks.iter().map(needs_of).collect() }
+        let needs: Vec<BTreeMap<String, Need>> = tasks.iter().map(needs_of).collect();
+        let known = |names: &BTreeMap<String, Need>| {
+            names.keys().filter_map(|n| index.get(n.as_str()).copied()).collect()
+        };
+        let parents = needs.iter().map(known).collect();
+        Self { tasks, index, needs, parents, steps: Cell::new(0) }
     }
 
     /// What the task at an index waits for.
@@ -149,17 +160,25 @@ impl<'a> Graph<'a> {
     }
 
     /// True when `task` waits for `other`, directly or through others.
+    ///
+    /// All questions about one graph share a budget of steps; beyond it the answer is yes, which reports nothing.
     pub(super) fn is_ancestor(&self, other: &str, task: &str) -> bool {
         let (Some(goal), Some(start)) = (self.index(other), self.index(task)) else { return false };
-        let mut seen = BTreeSet::from([start]);
+        let mut seen = vec![false; self.tasks.len()];
         let mut queue = VecDeque::from([start]);
         while let Some(at) = queue.pop_front() {
-            for next in self.needs(at).filter_map(|(name, _)| self.index(name)) {
-                if next == goal {
-                    return true;
-                }
-                if seen.insert(next) {
-                    queue.push_back(next);
+            let parents = self.parents.get(at).map(Vec::as_slice).unwrap_or_default();
+            if parents.contains(&goal) {
+                return true;
+            }
+            self.steps.set(self.steps.get().saturating_add(1 + parents.len()));
+            if self.steps.get() > MAX_STEPS {
+                return true;
+            }
+            for next in parents {
+                if let Some(flag) = seen.get_mut(*next).filter(|flag| !**flag) {
+                    *flag = true;
+                    queue.push_back(*next);
                 }
             }
         }

@@ -152,3 +152,6 @@ fn object_name(checker: &mut Checker<'_>, what: &str, metadata: &ObjectMeta, mos
         checker.reporter.warning(&at, "name-invalid", text);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Arguments into inputs, and known variables into the template, as the controller does before it runs a node.
 //! Does not compute values that are known at run time only.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -11,10 +12,15 @@ use super::tags;
 use crate::resolve::location_kinds;
 use crate::spec::{Artifact, Parameter, Template};
 
+/// Longer values count as known at run time only: a short tag must not make a large text (F56).
+const MAX_VALUE: usize = 1_024;
+/// Bytes that one validation run inserts at most.
+pub(super) const MAX_INSERTED: usize = 32 << 20;
+
 /// A template with everything replaced that is known.
 pub(super) struct Processed {
     /// The typed template.
-    pub(super) template: Template,
+    pub(super) template: Box<Template>,
     /// The same as JSON.
     pub(super) value: Value,
 }
@@ -118,14 +124,21 @@ impl Checker<'_> {
         }
         self.replace(&mut value, &known);
         let template = serde_json::from_value(value.clone()).unwrap_or(first);
-        Some(Processed { template, value })
+        Some(Processed { template: Box::new(template), value })
     }
 
     fn replace(&mut self, value: &mut Value, known: &BTreeMap<String, String>) {
         let globals = std::mem::take(&mut self.globals);
-        let lookup = tags::lookup_in(&globals, known);
+        let unknown = self.placeholder();
+        let left = Cell::new(self.insert_budget);
+        let lookup = |name: &str| {
+            let value = known.get(name).or_else(|| globals.get(name))?;
+            let fits = value.len() <= MAX_VALUE && value.len() <= left.get();
+            left.set(left.get() - if fits { value.len() } else { 0 });
+            Some(if fits { value.clone() } else { unknown.clone() })
+        };
         tags::substitute_value(value, &lookup, &mut || self.placeholder());
-        drop(lookup);
+        self.insert_budget = left.get();
         self.globals = globals;
     }
 }

@@ -65,6 +65,11 @@ impl<'a> Reporter<'a> {
         self.problems
     }
 
+    /// How many problems were reported so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Reports an error.
     pub(super) fn error(&mut self, place: &Place, code: &'static str, text: impl AsRef<str>) {
         self.push(place, Diagnostic::error(code, text.as_ref()), None);
@@ -95,7 +100,7 @@ impl<'a> Reporter<'a> {
     pub(super) fn push(&mut self, place: &Place, mut diagnostic: Diagnostic, needle: Option<&str>) {
         let text = tags::readable(&diagnostic.message);
         let gap = if place.trail.is_empty() || text.starts_with(['.', '[', ':']) { "" } else { " " };
-        diagnostic.message = format!("{}{gap}{text}", tags::readable(&place.trail));
+        diagnostic.message = shortened(format!("{}{gap}{text}", tags::readable(&place.trail)));
         if !self.seen.insert((diagnostic.severity, diagnostic.message.clone()))
             || self.problems.len() >= 1_000
         {
@@ -117,4 +122,16 @@ impl<'a> Reporter<'a> {
         let at = text.find(needle)? + node.range.start;
         Some(Span::new(span.source(), at..at + needle.len()))
     }
+}
+
+/// A message that people can read, whatever a hostile name makes of it: the middle is cut out.
+fn shortened(message: String) -> String {
+    const LONGEST: usize = 2_000;
+    let count = message.chars().count();
+    if count <= LONGEST {
+        return message;
+    }
+    let start: String = message.chars().take(LONGEST / 2).collect();
+    let end: String = message.chars().skip(count - LONGEST / 2).collect();
+    format!("{start}…{end}")
 }

@@ -4,8 +4,6 @@
 //! Validation replaces known variables first and judges the remaining tags, as the controller would meet
 //! them; so this follows the replacement rules of text templates, not those of compiled ones.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 /// First character of a placeholder: a value that is known at run time only.
@@ -174,14 +172,6 @@ fn descend(pointer: &mut String, segment: &str, inside: impl FnOnce(&mut String)
     pointer.push_str(segment);
     inside(pointer);
     pointer.truncate(length);
-}
-
-/// A lookup in two maps, the second one first.
-pub(super) fn lookup_in<'m>(
-    outer: &'m BTreeMap<String, String>,
-    inner: &'m BTreeMap<String, String>,
-) -> impl Fn(&str) -> Option<String> + 'm {
-    move |name| inner.get(name).or_else(|| outer.get(name)).cloned()
 }
 
 #[cfg(test)]

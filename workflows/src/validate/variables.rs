@@ -40,7 +40,8 @@ impl Checker<'_> {
         };
         let found =
             Diagnostic::error("variable-unresolved", format!("failed to resolve {{{{{name}}}}}{end}"));
-        let near = view.near(name.trim());
+        // Comparing with every name in scope costs; after the first few nobody reads the hints.
+        let near = if self.reporter.count() < 20 { view.near(name.trim()) } else { Vec::new() };
         let found = match near.as_slice() {
             [] => found,
             [one] => found.hint(format!("did you mean {{{{{one}}}}}?")),
