@@ -45,8 +45,6 @@ pub(crate) struct Handle {
     pub(crate) isolation: Isolation,
     /// Why there is no private root, when one was wanted.
     pub(crate) isolation_note: Option<String>,
-    /// Inode of the private mount namespace: every process of the step is in it.
-    pub(crate) mount_namespace: Option<u64>,
 }
 
 /// Content of the cancel file and of the commands on the FIFO.
@@ -208,7 +206,6 @@ mod tests {
             host: String::new(),
             isolation: Isolation::Remap,
             isolation_note: None,
-            mount_namespace: None,
         }
     }
 

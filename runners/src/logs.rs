@@ -177,7 +177,7 @@ impl Lines {
         for piece in frame.bytes.split_inclusive(|byte| *byte == b'\n') {
             let (at, mut bytes) = slot.take().unwrap_or((frame.at, Vec::new()));
             bytes.extend_from_slice(piece);
-            while bytes.len() > LINE_BYTES && bytes.last() != Some(&b'\n') {
+            while bytes.len() > LINE_BYTES + usize::from(bytes.last() == Some(&b'\n')) {
                 let rest = bytes.split_off(LINE_BYTES);
                 lines.push(line(frame.stream, at, &bytes));
                 bytes = rest;
@@ -224,5 +224,25 @@ mod tests {
         let joined = lines.push(&frame(Stream::Stdout, "llo\nwor"));
         assert_eq!((joined.len(), joined[0].text.as_str()), (1, "hello"));
         assert_eq!(lines.finish()[0].text, "wor");
+    }
+
+    #[test]
+    fn f48_long_lines_come_in_pieces_wherever_the_chunks_end() {
+        for (chunks, pieces) in
+            [(vec![60_000, 60_000], 2), (vec![65_536], 1), (vec![65_537], 2), (vec![200_000], 4)]
+        {
+            let mut lines = Lines::default();
+            let mut found = Vec::new();
+            for (number, len) in chunks.iter().enumerate() {
+                let mut bytes = vec![b'x'; *len];
+                if number + 1 == chunks.len() {
+                    bytes.push(b'\n');
+                }
+                found.extend(lines.push(&Frame { stream: Stream::Stdout, at: Timestamp::UNIX_EPOCH, bytes }));
+            }
+            assert_eq!(found.len(), pieces, "{chunks:?}");
+            assert!(found.iter().all(|line| line.text.len() <= LINE_BYTES));
+            assert!(lines.finish().is_empty());
+        }
     }
 }

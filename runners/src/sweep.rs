@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use sha2::{Digest, Sha256};
 
+use crate::job::HOME_PATH;
+
 /// What the processes of one attempt have in common.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mark {
-    /// They are in this mount namespace. Only a private one may be named.
-    pub(crate) mount_namespace: Option<u64>,
+    /// Their root has this directory as its HOME. (The number of a mount namespace would not do: the kernel
+    /// gives it to somebody else as soon as the last process has left.)
+    pub(crate) home: Option<Home>,
     /// They inherited this variable, `NAME=value`.
     pub(crate) variable: Option<String>,
     /// They descend from this process, which is not one of them.
@@ -22,6 +25,22 @@ pub(crate) struct Mark {
 
 /// Name of the variable that marks the processes of one attempt on one machine.
 pub(crate) const VARIABLE: &str = "RUNNER_MARK";
+
+/// Device and inode of the directory that an attempt sees as its HOME. It means this attempt and no other
+/// for as long as the directory is there, and an unprivileged step cannot unmount it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    device: u64,
+    inode: u64,
+}
+
+impl Home {
+    /// The directory at a path, if there is one.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        let stat = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+        Some(Self { device: stat.dev(), inode: stat.ino() })
+    }
+}
 
 impl Mark {
     /// The value of the variable. Made of the attempt's directory: the step's key alone would also mean
@@ -83,7 +102,7 @@ fn find(mark: &Mark) -> Vec<Found> {
     let family = mark.ancestor.map(|ancestor| descendants(&pids, ancestor)).unwrap_or_default();
     pids.into_iter()
         .filter(|pid| *pid != this && Some(*pid) != mark.ancestor && *pid != 1)
-        .filter(|pid| family.contains(pid) || in_namespace(*pid, mark) || in_environment(*pid, mark))
+        .filter(|pid| family.contains(pid) || in_root(*pid, mark) || in_environment(*pid, mark))
         // A zombie has no start time here: it is dead already.
         .filter_map(|pid| Some(Found { pid, start_ticks: crate::attempt::start_ticks(pid)? }))
         .collect()
@@ -113,13 +132,39 @@ fn parent(pid: i32) -> Option<i32> {
     stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-fn in_namespace(pid: i32, mark: &Mark) -> bool {
-    let Some(inode) = mark.mount_namespace else { return false };
-    std::fs::metadata(format!("/proc/{pid}/ns/mnt")).is_ok_and(|stat| stat.ino() == inode)
+/// The process lives in the private root of the attempt, or in a namespace made inside of it.
+fn in_root(pid: i32, mark: &Mark) -> bool {
+    mark.home.is_some_and(|home| Home::at(Path::new(&format!("/proc/{pid}/root{HOME_PATH}"))) == Some(home))
 }
 
 fn in_environment(pid: i32, mark: &Mark) -> bool {
     let Some(wanted) = &mark.variable else { return false };
     let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
     environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn f16_the_mark_of_one_attempt_finds_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        assert!(home.is_some());
+        let mark = Mark { home, variable: Mark::variable_of(dir.path()), ancestor: None };
+        assert!(find(&mark).is_empty());
+        assert_eq!(Home::at(&dir.path().join("absent")), None);
+        let mut marked = std::process::Command::new("sleep");
+        marked.arg("60").env(VARIABLE, Mark::value(dir.path()));
+        let mut child = marked.spawn().unwrap();
+        while find(&mark).is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let found: Vec<u32> = find(&mark).into_iter().map(|one| one.pid.unsigned_abs()).collect();
+        assert_eq!(found, [child.id()]);
+        assert!(kill_all(&mark, Duration::from_secs(5), || {}));
+        child.wait().unwrap();
+    }
 }

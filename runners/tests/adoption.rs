@@ -126,7 +126,7 @@ async fn f14_a_killed_supervisor_is_noticed_and_its_step_does_not_survive() {
     next(&mut events, |o| matches!(o, Observation::Lost { .. })).await;
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     gone(&plain).await;
-    if processes.handle(&spec.id)["mountNamespace"].is_number() {
+    if processes.handle(&spec.id)["isolation"] == "overlay" {
         gone(&daemon).await;
     } else {
         // Without a namespace and without its environment nothing tells whose it was.
@@ -168,7 +168,6 @@ async fn f16_a_process_that_got_the_pid_of_a_supervisor_is_left_alone() {
     let mut innocent = Command::new("sleep").arg("60").spawn().unwrap_or_else(|e| panic!("{e}"));
     let mut handle = processes.handle(&spec.id);
     handle["pid"] = innocent.id().into();
-    handle["mountNamespace"] = serde_json::Value::Null;
     let dir = processes.attempt_dir(&spec.id);
     std::fs::write(dir.join("handle.json"), handle.to_string()).unwrap_or_default();
     std::fs::remove_file(dir.join("exit.json")).unwrap_or_default();

@@ -148,6 +148,10 @@ impl Maker<'_> {
         if let Some(script) = &template.script {
             let shape = Shape::script(script);
             let mut process = self.process(&shape)?;
+            if script.source.is_empty() {
+                // As in Argo, a script without source is a container.
+                return Ok((vec![process], memory_limit(&shape)));
+            }
             process.argv.push(SCRIPT_PATH.to_owned());
             let content = script.source.clone();
             self.files.push(PlacedFile { path: SCRIPT_PATH.to_owned(), content, mode: 0o755 });

@@ -14,7 +14,7 @@ use crate::attempt::{AttemptDir, Handle, ROOT};
 use crate::beneath::{Beneath, Links};
 use crate::error::Doing;
 use crate::limits::SWEEP;
-use crate::sweep::{Mark, kill_all};
+use crate::sweep::{Home, Mark, kill_all};
 use crate::{AttemptId, Error, Observation, Sink};
 
 /// A supervisor that is being watched.
@@ -215,8 +215,9 @@ fn bury(path: &Path, handle: Option<&Handle>, boot_id: &str) -> bool {
     if handle.is_some_and(|handle| handle.boot_id != boot_id) {
         return true;
     }
-    let mount_namespace = handle.and_then(|handle| handle.mount_namespace);
-    let mark = Mark { mount_namespace, variable: Mark::variable_of(path), ancestor: None };
+    // Gone after the first burial: then there is nobody left who lives in it.
+    let home = Home::at(&path.join(ROOT).join("home"));
+    let mark = Mark { home, variable: Mark::variable_of(path), ancestor: None };
     kill_all(&mark, SWEEP, || {})
 }
 

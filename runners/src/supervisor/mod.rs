@@ -18,7 +18,6 @@ mod spawn;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -96,8 +95,8 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock) -> Result
     if let Err(error) = files::place(job, &places, repository.as_deref()) {
         return Ok(failed(clock, error.to_string(), Reason::Input));
     }
-    let mount_namespace = entered.mount_namespace;
-    let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, mount_namespace };
+    let isolation = entered.isolation;
+    let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, isolation };
     let ran = run::run(job, &setting)?;
     Ok(outputs::collect(job, attempt, &places, repository.as_deref(), clock, ran))
 }
@@ -105,27 +104,22 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock) -> Result
 struct Entered {
     isolation: Isolation,
     note: Option<String>,
-    mount_namespace: Option<u64>,
 }
 
 /// Enters the private root, or says why there is none.
 fn enter(job: &Job, dir: &Path) -> Result<Entered, Error> {
-    let namespace = || std::fs::metadata("/proc/self/ns/mnt").map(|stat| stat.ino()).ok();
-    let before = namespace();
     let outcome = match job.isolation {
         IsolationChoice::Remap => Err(None),
         IsolationChoice::Auto | IsolationChoice::Overlay => root::enter(job, dir).map_err(Some),
     };
-    // Whatever came of it: a namespace of its own marks the processes of this attempt.
-    let mount_namespace = namespace().filter(|after| Some(*after) != before);
     match (outcome, job.isolation) {
-        (Ok(()), _) => Ok(Entered { isolation: Isolation::Overlay, note: None, mount_namespace }),
+        (Ok(()), _) => Ok(Entered { isolation: Isolation::Overlay, note: None }),
         (Err(Some(source)), IsolationChoice::Overlay) => {
             Err(Error::Io { doing: "make a private root".into(), source })
         }
         (Err(reason), _) => {
             let note = reason.map(|error| format!("no private root: {error}"));
-            Ok(Entered { isolation: Isolation::Remap, note, mount_namespace })
+            Ok(Entered { isolation: Isolation::Remap, note })
         }
     }
 }
@@ -140,7 +134,6 @@ fn write_handle(job: &Job, attempt: &AttemptDir, clock: &Clock, entered: &Entere
         host: job.host.clone(),
         isolation: entered.isolation,
         isolation_note: entered.note.clone(),
-        mount_namespace: entered.mount_namespace,
     };
     attempt.replace(HANDLE, &serde_json::to_vec(&handle)?)
 }

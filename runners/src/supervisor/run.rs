@@ -18,10 +18,10 @@ use super::pump::LastBytes;
 use super::spawn::{NotStarted, spawn};
 use crate::attempt::{AttemptDir, CANCEL, CancelWish};
 use crate::error::Doing;
-use crate::job::Job;
+use crate::job::{HOME_PATH, Job};
 use crate::limits::{RESULT_BYTES, SWEEP};
-use crate::sweep::{Mark, kill_all};
-use crate::{Error, Stream};
+use crate::sweep::{Home, Mark, kill_all};
+use crate::{Error, Isolation, Stream};
 
 /// Orphans that ended are collected at least this often.
 const REAP_EVERY: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ pub(super) struct Setting<'a> {
     pub(super) places: &'a Places,
     pub(super) control: &'a File,
     pub(super) clock: &'a Clock,
-    pub(super) mount_namespace: Option<u64>,
+    pub(super) isolation: Isolation,
 }
 
 /// Runs everything to its end.
@@ -64,7 +64,7 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
         result: job.capture_result.then(|| LastBytes::new(RESULT_BYTES)),
         stopped: None,
         kill_at: None,
-        mark: mark(setting.dir, setting.mount_namespace),
+        mark: mark(setting.dir, setting.isolation),
         buffer: vec![0; 64 << 10],
     };
     // A wish that came before anybody listened on the FIFO.
@@ -78,9 +78,13 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
     Ok(supervisor.into_ran(survivors))
 }
 
-fn mark(dir: &Path, mount_namespace: Option<u64>) -> Mark {
+fn mark(dir: &Path, isolation: Isolation) -> Mark {
     let ancestor = i32::try_from(std::process::id()).ok();
-    Mark { mount_namespace, variable: Mark::variable_of(dir), ancestor }
+    let home = match isolation {
+        Isolation::Overlay => Home::at(Path::new(HOME_PATH)),
+        Isolation::Remap => None,
+    };
+    Mark { home, variable: Mark::variable_of(dir), ancestor }
 }
 
 impl Supervisor<'_> {

@@ -61,7 +61,9 @@ fn working_dir(job: &Job, process: &Process, places: &Places) -> Result<PathBuf,
     if let Some(shared) = shared {
         return Ok(shared.to_path_buf());
     }
-    let wanted = if process.cwd.is_empty() { WORK_PATH } else { process.cwd.as_str() };
+    // Most images start in `/`; only where it is private, and this user may write there, so do steps.
+    let default = if places.is_private() && rustix::process::geteuid().is_root() { "/" } else { WORK_PATH };
+    let wanted = if process.cwd.is_empty() { default } else { process.cwd.as_str() };
     let real = PathBuf::from(places.rewrite(wanted));
     if !real.is_dir() {
         let (boundary, inner) = places.locate(wanted);
@@ -71,6 +73,12 @@ fn working_dir(job: &Job, process: &Process, places: &Places) -> Result<PathBuf,
         })?;
     }
     Ok(real)
+}
+
+/// The applet that a path ends with.
+fn applet(path: &str) -> Option<&str> {
+    let (_, name) = path.rsplit_once('/')?;
+    crate::applets::NAMES.contains(&name).then_some(name)
 }
 
 /// Finds the program as a shell does, with Go's words when it is not there.
@@ -89,7 +97,11 @@ fn find(name: &str, path: &str, cwd: &Path) -> Result<PathBuf, NotStarted> {
             Ok(false) => {
                 Err(NotStarted { exit_code: 126, message: format!("exec: {name:?}: permission denied") })
             }
-            Err(_) => Err(missing("no such file or directory")),
+            // Images keep the applets at absolute paths of their own, as `/argosay`.
+            Err(_) => match applet(name) {
+                Some(applet) => find(applet, path, cwd),
+                None => Err(missing("no such file or directory")),
+            },
         };
     }
     path.split(':')
