@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use runner_machine::{Action, Fact, NodeIx, Plan, WorkflowStatus, decide, outstanding, outstanding_of};
 use runner_store::{
-    Append, Appended, CommandId, Epoch, Journal, LockChange, Seq, Store, StreamId, Wakeup, WorkflowRow,
-    limits,
+    Append, Appended, CommandId, Epoch, Journal, LockChange, NewRecord, Seq, Store, StreamId, Wakeup,
+    WorkflowRow, limits,
 };
 
 use crate::inbox::Incoming;
@@ -156,10 +156,17 @@ impl Run {
 /// Writes an append. One that is larger than the store takes goes in several; each part is a legal beginning of
 /// the turn, and `Input::Begin` after loading continues a turn that was cut off (F8). Everything that must come
 /// with the last fact (rows, locks, answers) is in the last part.
-pub(crate) async fn commit(store: &dyn Store, mut append: Append) -> runner_store::Result<Appended> {
-    let max = limits::RECORDS_PER_APPEND_MAX;
+pub(crate) async fn commit(store: &dyn Store, append: Append) -> runner_store::Result<Appended> {
+    commit_in_parts(store, append, limits::RECORDS_PER_APPEND_MAX).await
+}
+
+async fn commit_in_parts(
+    store: &dyn Store,
+    mut append: Append,
+    max: usize,
+) -> runner_store::Result<Appended> {
     while append.records.len() > max {
-        let rest = append.records.split_off(max);
+        let rest = append.records.split_off(cut(&append.records, max));
         let records = std::mem::replace(&mut append.records, rest);
         let mut part = Append::new(append.stream.clone(), append.epoch, append.expected, append.at, records);
         part.create = append.create.take();
@@ -169,4 +176,64 @@ pub(crate) async fn commit(store: &dyn Store, mut append: Append) -> runner_stor
         }
     }
     Journal::append(store, append).await
+}
+
+/// Where to end a part: not behind the creation of a node, because what the node then does is the next record, and
+/// without it nobody would take the node up again.
+fn cut(records: &[NewRecord], max: usize) -> usize {
+    let whole = |end: &usize| records.get(end - 1).is_some_and(|record| record.kind != NODE_CREATED);
+    (1..=max).rev().find(whole).unwrap_or(max)
+}
+
+/// Kind of [`Fact::NodeCreated`].
+const NODE_CREATED: &str = "nodeCreated";
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use runner_machine::{NewNode, NodeIx};
+    use runner_store::{Create, FirstLease, Locks, MemoryStore};
+
+    #[tokio::test]
+    async fn f8_a_large_turn_goes_in_parts_and_what_belongs_to_its_end_comes_last() {
+        let store = MemoryStore::new();
+        let stream = StreamId::workflow("u").unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        let kind = |n| if n == 5 { NODE_CREATED } else { "attemptStarted" };
+        let record = |n: u8| NewRecord { kind: kind(n).to_owned(), body: vec![b'0' + n] };
+        let mut append =
+            Append::new(stream.clone(), Epoch::FIRST, Seq::ZERO, at, (0..8).map(record).collect());
+        append.create = Some(Create {
+            namespace: "ns".to_owned(),
+            name: "w".to_owned(),
+            idempotency_key: None,
+            lease: Some(FirstLease { owner: "me".to_owned(), until: crate::clock::after(at, HOUR) }),
+        });
+        let (holder, locks) = ("u".to_owned(), vec!["m".to_owned()]);
+        append.locks = vec![LockChange::Request { holder, locks, priority: 0, at }];
+        let before = store.commits();
+        assert_eq!(commit_in_parts(&store, append, 3).await.unwrap(), Appended::Done(Seq(8)));
+        assert_eq!(store.commits() - before, 3, "0-2, 3-4, 5-7: no part ends with the creation of a node");
+        let records = Journal::read(&store, &stream, Seq::ZERO, 0).await.unwrap();
+        let bodies: Vec<u8> = records.iter().flat_map(|r| r.body.clone()).collect();
+        assert_eq!(bodies, b"01234567");
+        assert_eq!(store.waiting().await.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn parts_end_behind_any_fact_but_the_creation_of_a_node() {
+        let created = Fact::NodeCreated {
+            ix: NodeIx(0),
+            node: Box::new(NewNode::default()),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(created.kind(), NODE_CREATED);
+        let record = |kind: &str| NewRecord { kind: kind.to_owned(), body: Vec::new() };
+        let records = ["a", NODE_CREATED, NODE_CREATED, "b"].map(record);
+        assert_eq!((cut(&records, 1), cut(&records, 2), cut(&records, 3)), (1, 1, 1));
+        assert_eq!(cut(&records[1..], 2), 2, "there is no better place");
+    }
+
+    const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 }

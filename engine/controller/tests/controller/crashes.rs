@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::lab::{Lab, assert_verified, chain, finished, node, request, spec, status, step, steps, submit};
 use runner_controller::{Leave, Manual};
 use runner_machine::{NodePhase, WorkflowPhase};
-use runner_store::Fault;
+use runner_store::{Append, Create, Epoch, Fault, Journal, NewRecord, Seq, StreamId, Wakeup};
+use serde_json::json;
 
 const STEPS: [&str; 3] = ["w[0].a", "w[1].b", "w[2].c"];
 
@@ -195,4 +196,69 @@ async fn f72_a_parked_workflow_waits_until_somebody_asks() {
     assert_eq!(finished(&next, &run.uid).await, WorkflowPhase::Succeeded);
     assert_eq!(lab.world.started(), STEPS);
     assert!(next.interrupted().await.unwrap().is_empty());
+}
+
+/// A DAG with a loop, a condition, a retry and a bound on parallelism.
+fn everything() -> serde_json::Value {
+    let mut value = spec(&[
+        json!({"name": "main", "dag": {"tasks": [
+            {"name": "a", "template": "a"},
+            {"name": "loop", "template": "a", "dependencies": ["a"], "withSequence": {"count": "3"}},
+            {"name": "never", "template": "a", "dependencies": ["a"], "when": "1 == 2"},
+            {"name": "again", "template": "again", "dependencies": ["a"]},
+            {"name": "last", "template": "inner", "depends": "loop && again && (never || never.Skipped)"}
+        ]}}),
+        step("a", &["run", "1"]),
+        step("again", &["run", "1"]),
+        steps("inner", &[&["a"], &["a"]]),
+    ]);
+    value["templates"][2]["retryStrategy"] = json!({"limit": "1"});
+    value["parallelism"] = json!(2);
+    value["onExit"] = json!("a");
+    value
+}
+
+/// A large turn is written in parts and may be cut off between them: wherever that is, the
+/// next engine goes on and reaches the same end.
+#[tokio::test(start_paused = true)]
+async fn f8_f9_f10_every_beginning_of_a_journal_can_be_continued() {
+    let lab = Lab::new();
+    let engine = lab.engine();
+    let run = submit(&engine, "w", everything()).await;
+    assert_eq!(finished(&engine, &run.uid).await, WorkflowPhase::Succeeded);
+    let expected = outcome(&engine).await;
+    let stream = StreamId::workflow(&run.uid).unwrap();
+    let journal = lab.store.read(&stream, Seq::ZERO, 0).await.unwrap();
+    let mut stuck = Vec::new();
+    // No part of a turn ends behind the creation of a node.
+    for length in (1..journal.len()).filter(|length| journal[length - 1].kind != "nodeCreated") {
+        let lab = Lab::new();
+        let begun = journal.iter().take(length);
+        let records = begun.map(|r| NewRecord { kind: r.kind.clone(), body: r.body.clone() }).collect();
+        let mut append = Append::new(stream.clone(), Epoch::ZERO, Seq::ZERO, crate::lab::epoch(), records);
+        append.create = Some(Create {
+            namespace: "ns".to_owned(),
+            name: "w".to_owned(),
+            idempotency_key: None,
+            lease: None,
+        });
+        append.wakeup = Wakeup::At(crate::lab::epoch());
+        lab.store.append(append).await.unwrap();
+        let engine = lab.adopter(&[]);
+        // Rows are in the last part of a turn: wait for the engine rather than for a row.
+        lab.pass(Duration::from_secs(600)).await;
+        if outcome(&engine).await != expected {
+            stuck.push(format!("cut after record {length} `{}`", journal[length - 1].kind));
+        }
+    }
+    assert!(stuck.is_empty(), "{stuck:#?}");
+}
+
+/// The phase of the run, names and phases of all nodes.
+async fn outcome(engine: &runner_controller::Controller) -> (WorkflowPhase, Vec<(String, NodePhase)>) {
+    let snapshot = engine.load_uid("uid-0000").await.unwrap();
+    let nodes = snapshot.status.nodes().map(|(_, node)| (node.name.clone(), node.phase));
+    let mut nodes: Vec<_> = nodes.collect();
+    nodes.sort();
+    (snapshot.status.phase, nodes)
 }

@@ -98,3 +98,26 @@ async fn many_workflows_share_commits_and_all_end() {
     assert_eq!(world.started().len(), 300);
     assert_verified(&engine).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f61_engines_that_race_for_a_mutex_never_have_it_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(VirtualClock::new(), store(dir.path()).await);
+    let mut engines = Vec::new();
+    for _ in 0..3 {
+        engines.push(engine(dir.path(), &world, false, None).await.0);
+    }
+    let mut runs = Vec::new();
+    for n in 0..24 {
+        let mut locked = spec(&[step("main", &["run", "0.01"])]);
+        locked["synchronization"] = json!({"mutexes": [{"name": "m"}]});
+        locked["priority"] = json!(n % 5);
+        runs.push(submit(&engines[n % 3], &format!("w{n}"), locked).await);
+    }
+    for run in &runs {
+        assert_eq!(finished(&engines[0], &run.uid).await, WorkflowPhase::Succeeded);
+    }
+    assert_eq!(world.started().len(), 24);
+    assert_eq!(world.most_running(), 1);
+    assert_verified(&engines[1]).await;
+}
