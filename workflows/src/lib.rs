@@ -3,8 +3,8 @@
 
 pub mod diagnostic;
 pub mod effect;
+pub mod expr;
 pub mod parse;
 pub mod resolve;
-pub mod expr;
 pub mod spec;
 pub mod validate;
