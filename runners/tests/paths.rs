@@ -72,9 +72,11 @@ fn a_private_root_takes_any_path_and_the_host_keeps_nothing() {
             assert!(!Path::new(dir).join(&name).exists(), "{dir}");
         }
         let exit =
-            succeed(&*runner, attempt(&processes, "home", shell("pwd; echo $HOME; ls -A /tmp . ~ | wc -l")))
+            succeed(&*runner, attempt(&processes, "home", shell("pwd; echo $HOME; ls -A /tmp ~ | wc -l")))
                 .await;
-        assert_eq!(exit.outputs.result.as_deref(), Some("/argo/work\n/argo/home\n5"));
+        // As in most images the start is `/`, where this user may write; otherwise a private directory.
+        let start = if rustix::process::geteuid().is_root() { "/" } else { "/argo/work" };
+        assert_eq!(exit.outputs.result, Some(format!("{start}\n/argo/home\n3")));
         assert_eq!(processes.handle(&attempt(&processes, "home", shell("")).id)["isolation"], "overlay");
     });
 }

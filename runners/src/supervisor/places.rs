@@ -73,6 +73,11 @@ impl Places {
         (&self.root, path)
     }
 
+    /// Whether `/` itself is private: an overlay, not remapped paths.
+    pub(super) fn is_private(&self) -> bool {
+        self.rewrites.is_empty()
+    }
+
     /// The private root itself.
     pub(super) fn root(&self) -> &Beneath {
         &self.root
