@@ -142,6 +142,31 @@ impl Home {
         &self.folder
     }
 
+    /// The binary under a name of its own: a build meanwhile must not change what is being tested.
+    fn binary(&self) -> Result<PathBuf, String> {
+        let own = self.folder.join("runner");
+        if own.exists() {
+            return Ok(own);
+        }
+        let built = binary()?;
+        let failed = |error: std::io::Error| format!("{}: {error}", own.display());
+        match std::fs::hard_link(built, &own) {
+            Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
+                std::fs::copy(built, &own).map_err(failed)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(failed)?,
+        }
+        Ok(own)
+    }
+
+    /// Leaves the folder where it is, for a look at what went wrong.
+    pub fn keep(self) -> PathBuf {
+        let folder = self.folder.clone();
+        std::mem::forget(self);
+        folder
+    }
+
     /// Starts a command in a directory.
     ///
     /// # Errors
@@ -151,7 +176,7 @@ impl Home {
         let file = |kind: &str| self.folder.join(format!("{number}.{kind}"));
         let (stdout, stderr) = (file("out"), file("err"));
         let create = |path: &Path| File::create(path).map_err(|error| format!("{}: {error}", path.display()));
-        let child = Command::new(binary()?)
+        let child = Command::new(self.binary()?)
             .args(args)
             .current_dir(directory)
             .env_clear()

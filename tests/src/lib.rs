@@ -5,4 +5,5 @@ pub mod binary;
 pub mod conformance;
 pub mod examples;
 pub mod paths;
+pub mod storm;
 pub mod tidy;

@@ -33,7 +33,7 @@ const MENU: [Entry; 7] = [
     },
     Entry {
         name: "storm",
-        usage: "",
+        usage: "[--kills N] [--steps M] [--seed S] [--pause MS] [--life MS] [-v]",
         about: "kill the engine again and again under load",
         run: |rest| tests("storm", rest),
     },
