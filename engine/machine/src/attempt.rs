@@ -86,16 +86,5 @@ fn captures(plan: &Plan, status: &WorkflowStatus, ix: NodeIx) -> bool {
     let Some(site) = call_site(status, ix) else { return false };
     let Ok((compiled, group, call)) = plan.site(status, site) else { return false };
     let Some(call) = compiled.call(group, call) else { return false };
-    let family = call.family;
-    let name = &call.name;
-    let text = &compiled.text;
-    [
-        format!("{family}.{name}.outputs.result"),
-        format!("{family}['{name}'].outputs.result"),
-        format!("{family}[\\\"{name}\\\"].outputs.result"),
-        format!("{family}.{name}.outputs?.result"),
-        format!("{family}['{name}']?.outputs"),
-    ]
-    .iter()
-    .any(|pattern| text.contains(pattern))
+    compiled.results.contains(&call.name)
 }

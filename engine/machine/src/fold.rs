@@ -125,6 +125,7 @@ fn fold_workflow(status: &mut WorkflowStatus, fact: &Fact) {
             status.work = Work::None;
             status.index.runtimes.clear();
             status.index.blocked.clear();
+            status.index.held_hooks.clear();
         }
         Fact::DeadlinePassed { .. } => {
             status.deadline_passed = true;
@@ -467,5 +468,6 @@ fn undo(status: &mut WorkflowStatus, nodes: &[NodeIx], reopened: &[NodeIx]) {
     status.deadline_passed = false;
     status.index.runtimes.clear();
     status.index.blocked.clear();
+    status.index.held_hooks.clear();
     status.index.globals = None;
 }

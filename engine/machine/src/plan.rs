@@ -41,7 +41,9 @@ pub(crate) struct Compiled {
     /// Groups of steps.
     pub(crate) steps: Vec<Vec<Call>>,
     pub(crate) dag: Option<Dag>,
-    /// The template as JSON text, to see which results are referred to.
+    /// Steps and tasks whose `outputs.result` something in this template refers to.
+    pub(crate) results: BTreeSet<String>,
+    /// The template as JSON text, to see which variables an inline template needs.
     pub(crate) text: String,
 }
 
@@ -246,7 +248,8 @@ fn compile(
         None => None,
     };
     let text = serde_json::to_string(&*template).map_err(|e| e.to_string())?;
-    Ok(Compiled { scope, template, kind, body, artifacts, defaults, steps, dag, text })
+    let results = result_mentions(&text, if template.dag.is_some() { "tasks" } else { "steps" });
+    Ok(Compiled { results, scope, template, kind, body, artifacts, defaults, steps, dag, text })
 }
 
 fn default_text(parameter: &Parameter) -> Result<Option<Text>, String> {
@@ -356,6 +359,25 @@ pub(crate) fn mentions(text: &str, family: &str) -> Option<BTreeSet<String>> {
         }
     }
     Some(names)
+}
+
+/// Names in `steps.NAME.outputs.result` and `steps['NAME'].outputs.result` of a text (Argo looks for the same).
+fn result_mentions(text: &str, family: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(family) {
+        rest = &rest[at + family.len()..];
+        let start = rest.trim_start_matches(['?', '.', '[', '\\', '\'', '"', '`', ' ']);
+        let end = start.find(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').unwrap_or(start.len());
+        let after = start[end..].trim_start_matches(['\\', '\'', '"', '`', ']', '?', ' ']);
+        if start.len() < rest.len() && after.starts_with(".outputs") {
+            let member = after.trim_start_matches(".outputs").trim_start_matches('?');
+            if member.starts_with(".result") || !member.starts_with('.') {
+                names.insert(start[..end].to_owned());
+            }
+        }
+    }
+    names
 }
 
 fn compile_dag(specs: &[DagTask], calls: Vec<Call>) -> Result<Dag, String> {

@@ -110,6 +110,8 @@ pub(crate) struct Index {
     pub(crate) done_pods: (u64, u64),
     pub(crate) runtimes: BTreeMap<NodeIx, Runtime>,
     pub(crate) blocked: BTreeSet<NodeIx>,
+    /// Nodes with a hook that waits for room.
+    pub(crate) held_hooks: BTreeSet<NodeIx>,
     pub(crate) freed: bool,
     pub(crate) globals: Option<Arc<runner_workflows::expr::Vars>>,
 }

@@ -279,7 +279,9 @@ impl Turn<'_> {
         let mut found = match found {
             Some(Some(found)) => found,
             Some(None) => Artifact::default(),
-            None if artifact.optional || self.is_optional_output(boundary, compiled, &artifact_name(&artifact)) => {
+            None if artifact.optional
+                || self.is_optional_output(boundary, compiled, &artifact_name(&artifact)) =>
+            {
                 return Ok(None);
             }
             None => {

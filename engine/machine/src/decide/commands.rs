@@ -167,7 +167,12 @@ impl Turn<'_> {
     fn shut_down(&mut self, by: &str, verb: &str, shutdown: Shutdown, message: String) {
         let settings =
             Settings { shutdown: Some(shutdown), message, suspend: Some(false), ..Settings::default() };
+        let held_back = self.holds_back();
         self.accept(by, verb, settings);
+        if held_back {
+            // What ended while the run was suspended has not been told to anybody.
+            self.resync();
+        }
         self.apply_shutdown(shutdown);
     }
 

@@ -17,19 +17,23 @@ use crate::node::{NodeIx, NodePhase, NodeType, Owner};
 use crate::plan::{Call, Compiled, typed};
 
 impl Turn<'_> {
-    /// Whether a step's node and all hooks that it needs have ended; starts nothing.
+    /// Whether a step's node and all hooks that it needs have surely ended; starts nothing. A hook whose
+    /// expression has to be looked at counts as not done: [`Self::settle_hooks`] looks.
     pub(super) fn hooks_done(&self, ix: NodeIx, call: &Call) -> bool {
         let Some(node) = self.node(ix) else { return false };
         if !node.phase.fulfilled() && !node.daemoned {
             return false;
         }
-        if node.phase.completed()
-            && call.exit_hook.as_ref().is_some_and(|hook| hook.expression.is_empty())
-            && self.status.shutdown.is_none_or(|shutdown| shutdown.allows(true))
-            && node.node_type != NodeType::TaskGroup
-            && self.status.by_name(&on_exit_name(&node.name)).is_none()
-        {
-            return false;
+        if node.node_type != NodeType::TaskGroup {
+            let exits = node.phase.completed()
+                && call.exit_hook.is_some()
+                && self.status.shutdown.is_none_or(|shutdown| shutdown.allows(true));
+            let missing = |hook: &String| self.status.by_name(&hook_name(&node.name, hook)).is_none();
+            if (exits && self.status.by_name(&on_exit_name(&node.name)).is_none())
+                || call.hooks.keys().any(missing)
+            {
+                return false;
+            }
         }
         self.hook_nodes_fulfilled(ix)
     }
@@ -42,7 +46,8 @@ impl Turn<'_> {
             .all(|child| !matches!(&child.owner, Owner::Hook(of, _) if *of == ix) || child.phase.fulfilled())
     }
 
-    /// Starts the hooks of a step's node that are due. True when the node and its hooks have ended.
+    /// Starts the hooks of a step's node that are due. True when the node and its hooks have ended; a hook for
+    /// which there is no room is tried again when there is.
     ///
     /// # Errors
     /// When an expression is wrong, or a hook has none.
@@ -56,6 +61,7 @@ impl Turn<'_> {
         let Some(node) = self.node(ix) else { return Ok(false) };
         let (phase, name, daemoned) = (node.phase, node.name.clone(), node.daemoned);
         let is_loop = node.node_type == NodeType::TaskGroup;
+        let mut room = true;
         let has_hooks = !call.hooks.is_empty() || call.exit_hook.is_some();
         if has_hooks
             && !is_loop
@@ -68,7 +74,7 @@ impl Turn<'_> {
                 node_vars(self.status, &mut vars, call.family, &display, ix);
             }
             for (hook, spec) in call.hooks.clone() {
-                self.expression_hook(boundary, compiled, ix, &hook, &spec, &vars)?;
+                room &= self.expression_hook(boundary, compiled, ix, &hook, &spec, &vars)?;
             }
             let exits =
                 phase.completed() && self.status.shutdown.is_none_or(|shutdown| shutdown.allows(true));
@@ -76,10 +82,13 @@ impl Turn<'_> {
                 && self.status.by_name(&on_exit_name(&name)).is_none()
                 && (hook.expression.is_empty() || condition(&hook.expression, &vars)?)
             {
-                self.start_hook(boundary, compiled, ix, "exit", &hook, &vars)?;
+                room &= self.start_hook(boundary, compiled, ix, "exit", &hook, &vars)?;
             }
         }
-        Ok((phase.fulfilled() || daemoned) && self.hook_nodes_fulfilled(ix))
+        if !room {
+            self.status.index.held_hooks.insert(ix);
+        }
+        Ok(room && (phase.fulfilled() || daemoned) && self.hook_nodes_fulfilled(ix))
     }
 
     fn expression_hook(
@@ -90,20 +99,21 @@ impl Turn<'_> {
         hook: &str,
         spec: &LifecycleHook,
         vars: &Vars,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let name = hook_name(&self.name_of(ix), hook);
         if self.status.by_name(&name).is_some() {
-            return Ok(());
+            return Ok(true);
         }
         if spec.expression.is_empty() {
             return Err(format!("Expression required for hook {name}"));
         }
         if condition(&spec.expression, vars)? {
-            self.start_hook(boundary, compiled, ix, hook, spec, vars)?;
+            return self.start_hook(boundary, compiled, ix, hook, spec, vars);
         }
-        Ok(())
+        Ok(true)
     }
 
+    /// Starts a hook. False: there is no room now.
     fn start_hook(
         &mut self,
         boundary: NodeIx,
@@ -112,7 +122,7 @@ impl Turn<'_> {
         hook: &str,
         spec: &LifecycleHook,
         vars: &Vars,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let passed = self.hook_arguments(Some((boundary, compiled)), &spec.arguments, vars)?;
         let of = self.name_of(ix);
         let is_exit = hook == "exit";
@@ -133,11 +143,8 @@ impl Turn<'_> {
             holder: None,
         });
         match started {
-            Started::Node(_) => Ok(()),
-            Started::Blocked => {
-                self.status.index.blocked.insert(boundary);
-                Ok(())
-            }
+            Started::Node(_) => Ok(true),
+            Started::Blocked => Ok(false),
             Started::Failed(_, message) => Err(message),
         }
     }
@@ -269,8 +276,13 @@ impl Turn<'_> {
         let Some(node) = self.node(ix) else { return };
         let fulfilled = node.phase.fulfilled();
         match node.owner.clone() {
-            Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => {
+            Owner::Workflow | Owner::WorkflowExit => self.queue.push_back(super::Todo::Workflow),
+            Owner::WorkflowHook(_) => {
                 self.queue.push_back(super::Todo::Workflow);
+                // The hook hangs below the root: a DAG waits for it.
+                if let Some(root) = self.status.root().filter(|_| fulfilled) {
+                    self.queue.push_back(super::Todo::Advance(root));
+                }
             }
             Owner::Steps(steps, _) => {
                 if fulfilled {

@@ -159,8 +159,10 @@ impl Turn<'_> {
     fn resync(&mut self) {
         self.status.index.runtimes.clear();
         self.status.index.blocked.clear();
+        self.status.index.held_hooks.clear();
         let all: Vec<(NodeIx, bool)> =
             self.status.nodes().map(|(ix, node)| (ix, node.phase.fulfilled())).collect();
+        self.enter_again();
         for (ix, fulfilled) in all.iter().rev() {
             if !fulfilled {
                 self.queue.push_back(Todo::Advance(*ix));
@@ -175,6 +177,24 @@ impl Turn<'_> {
             }
         }
         self.queue.push_back(Todo::Workflow);
+    }
+
+    /// Nodes that were created, and whose next fact did not make it into the journal, take their first step.
+    fn enter_again(&mut self) {
+        let cut_off = |node: &Node| {
+            node.phase == NodePhase::Pending
+                && node.work == crate::node::Work::None
+                && node.node_type != crate::node::NodeType::Container
+                && !node.holds_locks
+        };
+        let nodes: Vec<NodeIx> =
+            self.status.open_nodes().filter(|ix| self.status.node(*ix).is_some_and(cut_off)).collect();
+        for ix in nodes {
+            match self.rendered(ix) {
+                Ok((compiled, template)) => self.enter(ix, &compiled, &template),
+                Err(message) => self.fail(ix, message),
+            }
+        }
     }
 
     /// Works until nothing is left to do. While the run is suspended or ended nothing is started.
@@ -202,10 +222,12 @@ impl Turn<'_> {
     /// Lets nodes that waited for room try again. True when there were any.
     fn retry_blocked(&mut self) -> bool {
         let blocked = std::mem::take(&mut self.status.index.blocked);
-        if blocked.is_empty() || self.status.phase.completed() {
+        let held_hooks = std::mem::take(&mut self.status.index.held_hooks);
+        if (blocked.is_empty() && held_hooks.is_empty()) || self.status.phase.completed() {
             return false;
         }
         self.queue.extend(blocked.into_iter().map(Todo::Advance));
+        self.queue.extend(held_hooks.into_iter().map(Todo::Changed));
         true
     }
 

@@ -191,7 +191,17 @@ impl Turn<'_> {
 
     /// The work itself.
     pub(super) fn work(&mut self, ix: NodeIx, compiled: &Arc<Compiled>, template: &Template) {
-        let Some(node_type) = self.status.node(ix).map(|node| node.node_type) else { return };
+        let Some(node) = self.status.node(ix) else { return };
+        let (node_type, exit_handler) = (node.node_type, node.exit_handler);
+        let shutdown = self.status.shutdown.filter(|shutdown| !shutdown.allows(exit_handler));
+        if let Some(shutdown) = shutdown
+            && (node_type.is_attempt() || node_type == NodeType::Suspend)
+        {
+            // As Argo when a pod would have to be made: the node exists, but nothing runs any more.
+            let message = format!("workflow shutdown with strategy: {}", shutdown.as_str());
+            self.finish(ix, NodePhase::Failed, message, None);
+            return;
+        }
         match node_type {
             NodeType::Retry => {
                 self.run_now(ix);
