@@ -2,6 +2,7 @@
 //! Does not know the rules: `runner_workflows::validate` does.
 
 use jiff::Timestamp;
+use runner_controller::SYNC_LIMIT;
 use runner_store::NewManifest;
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::{Document, Limits, Manifest, parse_file};
@@ -85,6 +86,12 @@ pub fn storable(manifest: &Manifest, namespace: &str, at: Timestamp) -> Option<N
             let body =
                 json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": map.metadata, "data": map.data});
             (own(&map.metadata.namespace), body)
+        }
+        Manifest::Other(doc) if doc.object.kind == SYNC_LIMIT => {
+            // The limit of a database semaphore (`synchronization.semaphores[].database`), named by its key.
+            let text = |pointer: &str| doc.origin.node_of(pointer).and_then(|node| node.text());
+            let limit: u32 = text("/spec/limit")?.parse().ok()?;
+            (own(text("/metadata/namespace").unwrap_or_default()), json!({ "limit": limit }))
         }
         Manifest::Workflow(_) | Manifest::Secret(_) | Manifest::Other(_) => return None,
     };

@@ -63,11 +63,16 @@ fn execute(cli: &Cli) -> ExitCode {
 fn complain(console: &Console, failure: &Failure) {
     if !failure.message.is_empty() {
         let word = console.err.paint(Ink::Red, "error");
-        console.complain(&format!("{word}: {}", failure.message));
+        console.complain(&format!("{word}: {}", harmless(&failure.message)));
     }
     if let Some(hint) = &failure.hint {
-        console.complain(&format!("{}: {hint}", console.err.paint(Ink::Cyan, "hint")));
+        console.complain(&format!("{}: {}", console.err.paint(Ink::Cyan, "hint"), harmless(hint)));
     }
+}
+
+/// Messages quote what users and files say; that must not reach the terminal as it is (V12).
+fn harmless(message: &str) -> String {
+    message.lines().map(output::text::plain).collect::<Vec<_>>().join("\n")
 }
 
 fn start(cli: &Cli, console: &Console) -> Result {
@@ -75,12 +80,8 @@ fn start(cli: &Cli, console: &Console) -> Result {
         std::env::set_current_dir(directory)
             .map_err(|error| Failure::not_found(format!("-C {}: {error}", directory.display())))?;
     }
-    // commands that need neither store nor engine
-    match &cli.command {
-        Command::Completion(args) => return commands::completion::run(args),
-        Command::Version(args) => return commands::version::run(args, console),
-        Command::Lint(args) => return commands::lint::run(args, console),
-        _ => {}
+    if let Some(done) = without_store(&cli.command, console) {
+        return done;
     }
     log_to_stderr(cli.global.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -102,6 +103,16 @@ fn start(cli: &Cli, console: &Console) -> Result {
     // what still runs in the background is safe to leave: the store has everything that counts
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     code
+}
+
+/// Commands that need neither store nor engine; the others are dispatched.
+fn without_store(command: &Command, console: &Console) -> Option<Result> {
+    match command {
+        Command::Completion(args) => Some(commands::completion::run(args)),
+        Command::Version(args) => Some(commands::version::run(args, console)),
+        Command::Lint(args) => Some(commands::lint::run(args, console)),
+        _ => None,
+    }
 }
 
 async fn dispatch(command: &Command, wire: &Wire) -> Result {

@@ -231,3 +231,28 @@ fn the_namespace_is_that_of_the_command_line_or_of_the_file() {
     assert_eq!(ran.err.lines().last().unwrap(), "resume with: runner resume approve --store x.db");
     place.shell("runner resume approve --store x.db").code(0);
 }
+
+#[test]
+fn commands_that_change_something_answer_in_json_too() {
+    let place = Place::new();
+    let applied = place.run(&["apply", "-f", "templates.yaml", "-o", "json"]).code(0).json();
+    assert_eq!(
+        applied[0],
+        serde_json::json!({"kind": "WorkflowTemplate", "name": "greet", "result": "created"})
+    );
+    place.run(&["submit", "approve.yaml", "--no-suspend"]).code(5);
+    assert_eq!(place.run(&["suspend", "approve", "-o", "name"]).code(0).out, "approve\n");
+    assert_eq!(place.run(&["stop", "approve", "-o", "json"]).code(0).json()[0]["result"], "stopped");
+    assert_eq!(place.run(&["wait", "approve", "-o", "json"]).code(1).json()["status"]["phase"], "Failed");
+    assert_eq!(place.run(&["delete", "approve", "-o", "json"]).code(0).json()[0]["result"], "deleted");
+}
+
+#[test]
+fn v12_errors_do_not_carry_control_sequences_to_the_terminal() {
+    let place = Place::new();
+    let ran = place.run(&["submit", "\u{1b}[2Jevil.yaml"]).code(4);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+    place.write("\u{1b}[2Jevil.yaml", "a: [");
+    let ran = place.run(&["submit", "\u{1b}[2Jevil.yaml"]).code(3);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+}

@@ -252,3 +252,14 @@ fn steps_see_the_current_directory_only_when_asked_to() {
     place.run(&["submit", "cwd.yaml", "--share-cwd", "--log"]).code(0).out_has(": shared");
     assert_eq!(std::fs::read_to_string(place.path().join("made.txt")).unwrap(), "made\n");
 }
+
+#[test]
+fn what_was_submitted_before_a_conflict_is_named() {
+    let place = Place::new();
+    place.run(&["submit", "broken.yaml"]).code(1);
+    let ran = place.run(&["submit", "slow.yaml", "broken.yaml"]).code(7).err_has("already exists");
+    let hint = ran.err.lines().last().unwrap();
+    let name = hint.rsplit(' ').next().unwrap();
+    assert!(hint.contains("runner resume slow-"), "{hint}");
+    place.run(&["resume", name]).code(0);
+}

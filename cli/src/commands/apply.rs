@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 
+use runner_store::NewManifest;
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::Manifest;
 
 use crate::exit::{Code, Failure, Result};
 use crate::manifests::{Loaded, report};
+use crate::output::results::Results;
 use crate::wire::Wire;
 use crate::{catalog, check};
 
@@ -87,9 +89,15 @@ pub(crate) async fn store_files(
     if new.is_empty() {
         return Err(Failure::new(Code::Invalid, "the files hold nothing to store"));
     }
+    put_all(wire, new, dry_run).await
+}
+
+/// Stores them, or says what would be stored.
+async fn put_all(wire: &Wire, new: Vec<NewManifest>, dry_run: bool) -> Result {
     let store = if dry_run { wire.existing().await? } else { Some(wire.store().await?) };
+    let mut results = Results::new(&wire.console);
     for one in new {
-        let shown = format!("{}/{}", one.kind.to_lowercase(), one.name);
+        let (kind, name) = (one.kind.clone(), one.name.clone());
         let before = match &store {
             Some(store) => {
                 store.get_manifest(&one.kind, &one.namespace, &one.name).await?.map(|m| m.generation)
@@ -107,7 +115,8 @@ pub(crate) async fn store_files(
             (Some(before), Some(after)) if before == after => "unchanged",
             (Some(_), Some(_)) => "configured",
         };
-        wire.console.data(&format!("{shown} {word}"))?;
+        results.add(&kind, &name, word, &format!("{}/{name} {word}", kind.to_lowercase()))?;
     }
+    results.finish()?;
     Ok(Code::Ok)
 }

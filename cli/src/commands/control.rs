@@ -4,6 +4,7 @@
 use runner_machine::Command;
 
 use crate::exit::{Code, Result};
+use crate::output::results::Results;
 use crate::pick::{self, Pick};
 use crate::run::{self, Sent};
 use crate::wire::Wire;
@@ -77,17 +78,22 @@ async fn each(wire: &Wire, pick: &Pick, command: &Command, word: &str) -> Result
         wire.console.hint("no workflow matches");
         return Ok(Code::Ok);
     }
+    let mut results = Results::new(&wire.console);
     if pick.dry_run {
-        wire.console.lines(names.iter().map(|name| format!("workflow {name} would be {word}")))?;
+        for name in &names {
+            results.add("Workflow", name, "unchanged", &format!("workflow {name} would be {word}"))?;
+        }
+        results.finish()?;
         return Ok(Code::Ok);
     }
     let mut code = Code::Ok;
     for name in names {
         match run::send(wire, &store, &name, command.clone()).await {
             Ok(Sent { interrupted }) => {
-                wire.console.data(&format!("workflow {name} {word}"))?;
+                results.add("Workflow", &name, word, &format!("workflow {name} {word}"))?;
                 if interrupted && matches!(command, Command::Suspend) {
-                    wire.console.hint(&format!("nobody is running it. next: runner resume {name}"));
+                    wire.console
+                        .hint(&format!("nobody is running it. next: runner resume {}", wire.again(&name)));
                 }
             }
             Err(failure) if pick.several() => {
@@ -97,5 +103,6 @@ async fn each(wire: &Wire, pick: &Pick, command: &Command, word: &str) -> Result
             Err(failure) => return Err(failure),
         }
     }
+    results.finish()?;
     Ok(code)
 }

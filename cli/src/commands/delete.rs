@@ -10,6 +10,7 @@ use runner_store::Store;
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Outcome, Style, Until, follow};
 use crate::output::list::Entry;
+use crate::output::results::Results;
 use crate::pick::{self, Pick};
 use crate::signals::Signals;
 use crate::wire::{Engine, Wire};
@@ -73,9 +74,12 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         wire.console.hint("no workflow matches");
         return Ok(Code::Ok);
     }
+    let mut results = Results::new(&wire.console);
     if pick.dry_run {
-        wire.console
-            .lines(chosen.iter().map(|entry| format!("Workflow '{}' would be deleted", entry.name)))?;
+        for Entry { name, .. } in &chosen {
+            results.add("Workflow", name, "unchanged", &format!("Workflow '{name}' would be deleted"))?;
+        }
+        results.finish()?;
         return Ok(Code::Ok);
     }
     let engine = wire.engine(&store)?;
@@ -85,9 +89,12 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             code = Err(failure);
             break;
         }
-        wire.console.data(&format!("Workflow '{}' deleted", entry.name))?;
+        code = results
+            .add("Workflow", &entry.name, "deleted", &format!("Workflow '{}' deleted", entry.name))
+            .map(|()| Code::Ok);
     }
     engine.shutdown(Leave::Park).await;
+    results.finish()?;
     code
 }
 

@@ -4,6 +4,7 @@
 use runner_machine::{Command, NodePhase};
 
 use crate::exit::{Code, Failure, Result};
+use crate::output::results::Results;
 use crate::run;
 use crate::wire::Wire;
 
@@ -61,6 +62,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         parameters: args.parameters.iter().cloned().collect(),
     };
     run::send(wire, &store, &name, command).await?;
-    wire.console.data("workflow values set")?;
+    let mut results = Results::new(&wire.console);
+    results.add("Workflow", &name, "set", "workflow values set")?;
+    results.finish()?;
     Ok(Code::Ok)
 }

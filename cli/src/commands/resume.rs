@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use crate::catalog::{self, Loaded};
 use crate::exit::{Code, Failure, Result};
 use crate::output::Format;
+use crate::output::results::Results;
 use crate::output::table::Table;
+use crate::output::view::View;
 use crate::run::{self, Running};
 use crate::signals::Signals;
 use crate::wire::{Engine, Wire};
@@ -103,6 +105,11 @@ async fn go_on(args: &Args, wire: &Wire, store: &Arc<dyn Store>, names: &[String
     }
     if runs.is_empty() {
         engine.shutdown(Leave::Park).await;
+        let mut results = Results::new(&wire.console);
+        for View { name, .. } in found.iter().map(|loaded| &loaded.view) {
+            results.add("Workflow", name, "resumed", &format!("workflow {name} resumed"))?;
+        }
+        results.finish()?;
         return Ok(Code::Ok);
     }
     run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
@@ -118,8 +125,9 @@ async fn one(args: &Args, wire: &Wire, engine: &Engine, loaded: &Loaded) -> Resu
             message: args.message.clone(),
         };
         engine.command(name, command).await?;
-        let line = format!("workflow {name} resumed");
-        if loaded.interrupted { wire.console.say(&line) } else { wire.console.data(&line)? }
+        if loaded.interrupted {
+            wire.console.say(&format!("workflow {name} resumed"));
+        }
     }
     if !loaded.interrupted {
         return Ok(None);

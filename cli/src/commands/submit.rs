@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use runner_controller::{Leave, SubmitRequest};
 use runner_store::Store;
-use runner_workflows::resolve::Submission;
+use runner_workflows::resolve::{ResolvedWorkflow, Submission};
 
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Style, Until};
@@ -125,30 +125,13 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let store = wire.store().await?;
     prepare::store_manifests(wire, &store, &prepared).await?;
     let engine = wire.engine(&store)?;
-    let mut runs = Vec::new();
-    let several = prepared.workflows.len() > 1;
-    for (at, resolved) in prepared.workflows.into_iter().enumerate() {
-        let key = args
-            .idempotency_key
-            .as_ref()
-            .map(|key| if several { format!("{key}/{at}") } else { key.clone() });
-        let request = SubmitRequest {
-            name: args.name.clone(),
-            generate_name: args.generate_name.clone(),
-            resolved,
-            idempotency_key: key,
-            share_cwd: share_cwd.clone(),
-            detached: args.detach,
-            ..SubmitRequest::default()
-        };
-        match engine.submit(request).await {
-            Ok(running) => runs.push(running),
-            Err(failure) => {
-                engine.shutdown(Leave::Park).await;
-                return Err(failure);
-            }
+    let runs = match submit_all(args, &engine, prepared.workflows, share_cwd).await {
+        Ok(runs) => runs,
+        Err(failure) => {
+            engine.shutdown(Leave::Park).await;
+            return Err(failure);
         }
-    }
+    };
     // a reader of stdout that is gone is no reason to end what was just started
     let _gone = runs.iter().try_for_each(|running| announce(wire, running));
     if args.detach {
@@ -170,6 +153,40 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     };
     continue_existing(wire, &store, &engine, &runs).await?;
     run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
+}
+
+async fn submit_all(
+    args: &Args,
+    engine: &Engine,
+    workflows: Vec<ResolvedWorkflow>,
+    share_cwd: Option<PathBuf>,
+) -> Result<Vec<Running>> {
+    let several = workflows.len() > 1;
+    let mut runs = Vec::new();
+    for (at, resolved) in workflows.into_iter().enumerate() {
+        let key = args.idempotency_key.as_ref();
+        let request = SubmitRequest {
+            name: args.name.clone(),
+            generate_name: args.generate_name.clone(),
+            resolved,
+            idempotency_key: key.map(|key| if several { format!("{key}/{at}") } else { key.clone() }),
+            share_cwd: share_cwd.clone(),
+            detached: args.detach,
+            ..SubmitRequest::default()
+        };
+        let submitted = engine.submit(request).await.map_err(|failure| also(failure, &runs))?;
+        runs.push(submitted);
+    }
+    Ok(runs)
+}
+
+/// Names what was recorded before something went wrong.
+fn also(failure: Failure, runs: &[Running]) -> Failure {
+    if runs.is_empty() {
+        return failure;
+    }
+    let names: Vec<&str> = runs.iter().map(|running| running.name.as_str()).collect();
+    failure.hint(format!("submitted before that, and to be continued: runner resume {}", names.join(" ")))
 }
 
 /// What was submitted before under the same key may have been interrupted since: then it goes on here.
@@ -238,7 +255,7 @@ fn dry_run(console: &Console, prepared: &Prepared) -> Result {
     let documents: Vec<serde_json::Value> = prepared.workflows.iter().map(prepare::manifest).collect();
     match console.format() {
         Format::Name => {
-            let name = |w: &runner_workflows::resolve::ResolvedWorkflow| {
+            let name = |w: &ResolvedWorkflow| {
                 if w.metadata.name.is_empty() {
                     w.metadata.generate_name.clone()
                 } else {

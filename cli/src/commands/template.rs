@@ -7,6 +7,7 @@ use runner_store::Manifest as Stored;
 use serde_json::Value;
 
 use crate::exit::{Code, Failure, Result};
+use crate::output::results::Results;
 use crate::output::table::Table;
 use crate::output::{Format, time};
 use crate::wire::Wire;
@@ -163,6 +164,7 @@ async fn get(wire: &Wire, name: &str, cluster: bool) -> Result {
 
 async fn delete(wire: &Wire, names: &[String], cluster: bool) -> Result {
     let store = wire.existing().await?;
+    let mut results = Results::new(&wire.console);
     for name in names {
         let found = match &store {
             Some(store) => store.delete_manifest(kind(cluster), namespace(wire, cluster), name).await?,
@@ -171,7 +173,8 @@ async fn delete(wire: &Wire, names: &[String], cluster: bool) -> Result {
         if !found {
             return Err(Failure::not_found(format!("no {} `{name}` in the store", kind(cluster))));
         }
-        wire.console.data(&format!("{} '{name}' deleted", kind(cluster)))?;
+        results.add(kind(cluster), name, "deleted", &format!("{} '{name}' deleted", kind(cluster)))?;
     }
+    results.finish()?;
     Ok(Code::Ok)
 }

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Outcome, Style, Until, follow};
+use crate::output::Format;
 use crate::signals::Signals;
 use crate::wire::Wire;
 
@@ -35,7 +36,7 @@ Waits until the workflows end and prints a line for each. Exit code 0 when all s
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     let mut signals = Signals::listen()?;
     let began = wire.now();
-    let mut code = Code::Ok;
+    let (mut code, mut documents) = (Code::Ok, Vec::new());
     for given in &args.names {
         let name = match named(wire, given).await {
             Err(failure) if args.ignore_not_found && failure.code == Code::NotFound => continue,
@@ -49,11 +50,15 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         let watcher = wire.watcher(&store, &name).await?;
         match follow(wire, watcher, None, Style::Silent, until, &mut signals).await? {
             Outcome::Ended(loaded) => {
-                crate::run::ended(wire, &loaded)?;
+                match wire.console.format {
+                    Some(Format::Json | Format::Yaml) => documents.push(loaded.json),
+                    _ => crate::run::ended(wire, &loaded)?,
+                }
                 code = code.or(Code::of_phase(&loaded.view.phase));
             }
             Outcome::Waiting(_) => {
-                wire.console.say(&format!("{name} waits for a person. next: runner resume {name}"));
+                wire.console
+                    .say(&format!("{name} waits for a person. next: runner resume {}", wire.again(&name)));
                 code = code.or(Code::Waiting);
             }
             Outcome::Left(Code::Timeout) => {
@@ -64,6 +69,11 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             }
             Outcome::Left(code) => return Ok(code),
         }
+    }
+    match (wire.console.format, documents.as_slice()) {
+        (Some(Format::Json | Format::Yaml), [one]) if args.names.len() == 1 => wire.console.document(one)?,
+        (Some(Format::Json | Format::Yaml), several) => wire.console.documents(several)?,
+        (_, _) => {}
     }
     Ok(code)
 }

@@ -31,9 +31,9 @@ pub fn pretty(diagnostic: &Diagnostic, palette: Palette) -> Vec<String> {
     };
     let rendered = diagnostic.render();
     let word = format!("{}[{}]", diagnostic.severity, diagnostic.code);
-    rendered
-        .trim_end()
-        .lines()
+    let lines: Vec<String> = rendered.trim_end().lines().map(text::plain).collect();
+    lines
+        .iter()
         .enumerate()
         .map(|(at, line)| match (at, line.split_once(&word)) {
             (0, Some((before, after))) => {
