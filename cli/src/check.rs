@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use runner_controller::SYNC_LIMIT;
 use runner_store::NewManifest;
 use runner_workflows::diagnostic::Diagnostic;
+use runner_workflows::parse::tree::NodeValue;
 use runner_workflows::parse::{Document, Limits, Manifest, parse_file};
 use runner_workflows::resolve::{Catalog, Submission};
 use runner_workflows::spec::{Parameter, Workflow};
@@ -89,7 +90,10 @@ pub fn storable(manifest: &Manifest, namespace: &str, at: Timestamp) -> Option<N
         }
         Manifest::Other(doc) if doc.object.kind == SYNC_LIMIT => {
             // The limit of a database semaphore (`synchronization.semaphores[].database`), named by its key.
-            let text = |pointer: &str| doc.origin.node_of(pointer).and_then(|node| node.text());
+            let text = |pointer: &str| match doc.origin.node_of(pointer).map(|node| &node.value) {
+                Some(NodeValue::Scalar(scalar)) => Some(scalar.text.as_str()),
+                Some(NodeValue::Sequence(_) | NodeValue::Mapping(_)) | None => None,
+            };
             let limit: u32 = text("/spec/limit")?.parse().ok()?;
             (own(text("/metadata/namespace").unwrap_or_default()), json!({ "limit": limit }))
         }

@@ -107,10 +107,16 @@ fn load(
 pub(super) fn link_applets(root: &crate::beneath::Beneath, target: &Path) -> std::io::Result<()> {
     let bin = root.create_dirs(Path::new(BIN_PATH), 0o755)?;
     for name in applets::NAMES {
-        match rustix::fs::symlinkat(target, bin.as_fd(), name) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
+        link(bin.as_fd(), target, name)?;
+        // Scripts call them as the images have them: at the root.
+        link(root.as_fd(), &Path::new(BIN_PATH).join(name), name)?;
     }
     Ok(())
+}
+
+fn link(dir: std::os::fd::BorrowedFd<'_>, target: &Path, name: &str) -> std::io::Result<()> {
+    match rustix::fs::symlinkat(target, dir, name) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -68,8 +68,9 @@ pub(super) fn enter(job: &Job, dir: &Path) -> io::Result<()> {
     }
     if job.applets {
         let binary = Path::new(BIN_PATH).join(".runner");
-        attach(&root, Path::new("/proc/self/exe"), &binary, false)
-            .map_err(|e| named("show the applets", e))?;
+        // By its path: `/proc/self/exe` itself lies in the mount namespace that was left.
+        let program = fs::read_link("/proc/self/exe").map_err(|e| named("find this program", e))?;
+        attach(&root, &program, &binary, false).map_err(|e| named("show the applets", e))?;
         super::files::link_applets(&root, Path::new(".runner"))?;
     }
     for hidden in &job.hidden {

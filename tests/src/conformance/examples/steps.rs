@@ -164,7 +164,8 @@ fn config_map(scene: &Scene, metadata: &Value, data: &Value) -> Result<(), Strin
 
 /// A limit of the database locks, `namespace/key`.
 fn sync_limit(scene: &Scene, name: &str, limit: &Value) -> Result<Done, String> {
-    let metadata = json!({ "name": name });
+    let (namespace, key) = name.split_once('/').unwrap_or(("argo", name));
+    let metadata = json!({ "name": key, "namespace": namespace });
     let object = json!({ "apiVersion": "runner/v1", "kind": "SyncLimit", "metadata": metadata, "spec": { "limit": limit } });
     let file = write(scene, &format!("limit-{}.json", name.replace('/', "-")), &object.to_string())?;
     scene.must(&["apply", "-f", &file]).map(|_| Done::Yes)
