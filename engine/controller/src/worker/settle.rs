@@ -73,8 +73,9 @@ impl Worker {
             return Ok(true);
         }
         self.locks.note(&decision.actions, &decision.touched);
-        let mut changes = self.locks.changes(&decision.facts);
-        changes.extend(grant);
+        // The grant first: who is granted may end in the same turn, and gives back what it has by then.
+        let mut changes: Vec<LockChange> = grant.into_iter().collect();
+        changes.extend(self.locks.changes(&decision.facts));
         let append = self.run.append(&decision, changes, now).map_err(unusable)?;
         if !self.append(append).await? {
             self.begin().await?;

@@ -71,7 +71,8 @@ impl Turn<'_> {
             .open_nodes()
             .filter(|ix| {
                 self.status.node(*ix).is_some_and(|node| {
-                    node.boundary == Some(boundary) && node.node_type == NodeType::StepGroup
+                    node.boundary == Some(boundary)
+                        && matches!(node.node_type, NodeType::StepGroup | NodeType::TaskGroup)
                 })
             })
             .collect();

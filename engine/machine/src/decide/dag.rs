@@ -272,8 +272,11 @@ impl Turn<'_> {
             if !std::mem::replace(&mut runtime.done[number], true) {
                 for dependent in &task.dependents {
                     runtime.waiting_for[*dependent] -= 1;
+                    // After a rebuild a task may exist although what is before it is only now seen to be done.
                     if let Some(rank) = runtime.rank[*dependent]
                         && runtime.waiting_for[*dependent] == 0
+                        && !runtime.done[*dependent]
+                        && !runtime.open.contains(dependent)
                     {
                         runtime.ready.insert((rank, *dependent));
                     }

@@ -274,8 +274,12 @@ impl Turn<'_> {
     /// Tells whoever waits for a node that it changed.
     pub(super) fn tell_owner(&mut self, ix: NodeIx) {
         let Some(node) = self.node(ix) else { return };
-        let fulfilled = node.phase.fulfilled();
-        match node.owner.clone() {
+        let (fulfilled, owned_by) = (node.phase.fulfilled(), node.owner.clone());
+        if let Some(owner) = self.owner_of(ix).filter(|owner| fulfilled && !self.is_open(*owner)) {
+            // The owner ended first (failFast): somebody above may wait for all that is below.
+            self.queue.push_back(super::Todo::Changed(owner));
+        }
+        match owned_by {
             Owner::Workflow | Owner::WorkflowExit => self.queue.push_back(super::Todo::Workflow),
             Owner::WorkflowHook(_) => {
                 self.queue.push_back(super::Todo::Workflow);
@@ -301,6 +305,8 @@ impl Turn<'_> {
             }
             Owner::Hook(of, _) => {
                 if fulfilled {
+                    // The hook hangs below its node: a DAG waits for it.
+                    self.queue.push_back(super::Todo::Advance(of));
                     self.queue.push_back(super::Todo::Changed(of));
                 }
             }

@@ -108,7 +108,6 @@ impl Turn<'_> {
         let children = self.status.node(group_ix)?.children.iter().copied().filter(|ix| {
             self.status.node(*ix).is_some_and(|node| {
                 matches!(node.owner, Owner::Group(_, step, Some(_)) if step as usize == at)
-                    && node.node_type != NodeType::Skipped
             })
         });
         Some((call, Some(group_ix), children.collect()))
