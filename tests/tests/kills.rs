@@ -217,3 +217,18 @@ fn f72_a_second_ctrl_c_leaves_at_once_and_is_as_safe_as_a_crash() {
     assert_eq!(case.lines().len(), 2, "{:?}", case.lines());
     case.verify();
 }
+
+#[test]
+fn p10_a_binary_replaced_while_its_engine_runs_changes_nothing() {
+    let second = STEP.replace("name: main", "name: step").replace("sleep 2", "sleep 1");
+    let main = "  - name: main\n    steps:\n    - - {name: one, template: step}\n    - - {name: two, template: step}\n";
+    let case = Case::new(&format!("{second}{main}"));
+    let engine = case.submit();
+    case.wait_for(1);
+    let other = case.home.folder().join("other");
+    std::fs::copy("/bin/false", &other).unwrap();
+    std::fs::rename(&other, case.home.folder().join("runner")).unwrap();
+    let said = engine.wait(LIMIT);
+    assert_eq!(said.code, Some(0), "{}", said.both());
+    assert_eq!(case.lines().len(), 4, "{:?}", case.lines());
+}

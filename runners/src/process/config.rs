@@ -69,13 +69,12 @@ pub struct ProcessConfig {
 impl ProcessConfig {
     /// Defaults over a state directory; the program is this binary.
     pub fn new(state_dir: impl Into<PathBuf>) -> Result<Self, Error> {
-        let program = std::env::current_exe()
-            .map_err(|source| Error::Io { doing: "find this binary".into(), source })?;
         let state_dir = std::path::absolute(state_dir.into())
             .map_err(|source| Error::Io { doing: "find the state directory".into(), source })?;
         Ok(Self {
             state_dir,
-            program,
+            // Not its path: an upgrade may have put another version there, which reads other jobs.
+            program: PathBuf::from("/proc/self/exe"),
             isolation: IsolationChoice::Auto,
             grace: limits::GRACE,
             nice: Some(19),

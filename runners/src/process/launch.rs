@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
@@ -165,6 +166,7 @@ fn start(
     dir.make_control().doing(starting)?;
     let at = Timestamp::now();
     let child = Command::new(&shared.config.program)
+        .arg0("runner")
         .arg(supervisor::COMMAND)
         .arg(path)
         .env_clear()
