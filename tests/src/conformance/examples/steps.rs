@@ -29,8 +29,14 @@ pub(super) fn script(index: &Index, case: &Case, scene: &mut Scene) -> Result<Ou
             Done::Skip(why) => return Ok(Outcome::Skipped(format!("{label}: {why}"))),
             Done::No(why) => wrong.push(format!("{label}: {why}")),
         }
-        scene.look()?;
+        if text(step, "do") != "wait" {
+            scene.look()?;
+        }
         wrong.extend(judge(scene, &facts).into_iter().map(|why| format!("{label}: {why}")));
+        if scene.passed_by && !wrong.is_empty() {
+            let until = text(step, "until");
+            return Ok(Outcome::Skipped(format!("{label}: `{until}` passed by between two looks")));
+        }
         if !wrong.is_empty() {
             break;
         }

@@ -24,6 +24,8 @@ pub(super) struct Scene {
     pub(super) names: Vec<String>,
     objects: Vec<Value>,
     cli: Value,
+    /// A state that a step waited for was not seen.
+    pub(super) passed_by: bool,
 }
 
 impl Scene {
@@ -33,7 +35,8 @@ impl Scene {
     /// No room.
     pub(super) fn new(namespace: &str) -> Result<Self, String> {
         let home = Home::new(namespace)?;
-        Ok(Self { home, engines: Vec::new(), names: Vec::new(), objects: Vec::new(), cli: Value::Null })
+        let (engines, names, objects) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { home, engines, names, objects, cli: Value::Null, passed_by: false })
     }
 
     /// Starts `submit` and waits until the workflow has a name. A refusal is given back.
@@ -110,12 +113,14 @@ impl Scene {
             self.look()?;
             let there =
                 if until == "expect" { judge(self, facts).is_empty() } else { reached(self.newest(), until) };
-            if there {
+            // A state that passes by is right when its facts hold in the same look.
+            if there && (!passes_by(until) || judge(self, facts).is_empty()) {
                 return Ok(true);
             }
             let over = reached(self.newest(), "completed");
             if over && passes_by(until) {
                 // It was there between two looks: no pod takes seconds to start here.
+                self.passed_by = true;
                 return Ok(true);
             }
             if start.elapsed() > limit || over && is_end(until) {
