@@ -33,20 +33,8 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
             apply(status, spec, *at);
             status.generation = *generation;
         }
-        Fact::TickFired { slot, how, replaces } => {
-            if status.has_fired(*slot) {
-                return illegal("the tick fired before");
-            }
-            status.fired.push_back(*slot);
-            if status.fired.len() > FIRED_LIMIT {
-                status.fired.pop_front();
-            }
-            status.pending.insert(*slot, Pending { replaces: replaces.clone() });
-            if *how == How::Schedule {
-                status.cursor = status.cursor.max(*slot);
-                status.last_scheduled = Some(*slot);
-            }
-        }
+        Fact::TickFired { slot, .. } if status.has_fired(*slot) => return illegal("the tick fired before"),
+        Fact::TickFired { slot, how, replaces } => fired(status, *slot, *how, replaces),
         Fact::TickSkipped { slot, message, .. } => {
             status.cursor = status.cursor.max(*slot);
             status.problem = (!message.is_empty()).then(|| message.clone());
@@ -91,6 +79,18 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
         }
     }
     Ok(())
+}
+
+fn fired(status: &mut Status, slot: Timestamp, how: How, replaces: &[String]) {
+    status.fired.push_back(slot);
+    if status.fired.len() > FIRED_LIMIT {
+        status.fired.pop_front();
+    }
+    status.pending.insert(slot, Pending { replaces: replaces.to_vec() });
+    if how == How::Schedule {
+        status.cursor = status.cursor.max(slot);
+        status.last_scheduled = Some(slot);
+    }
 }
 
 /// A new manifest. `suspend` of the manifest counts when it changed, so that applying the same file again does not
