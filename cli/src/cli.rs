@@ -117,6 +117,8 @@ pub enum Command {
     Apply(commands::apply::Args),
     /// Work with WorkflowTemplates
     Template(commands::template::Args),
+    /// Work with CronWorkflows, and fire them
+    Cron(commands::cron::Args),
     /// Look after the store
     Db(commands::db::Args),
     /// Print a completion script for a shell

@@ -97,7 +97,7 @@ fn start(cli: &Cli, console: &Console) -> Result {
             | Command::Resubmit(_)
             | Command::Demo(_)
             | Command::Engine(_)
-    );
+    ) || matches!(&cli.command, Command::Cron(args) if args.runs());
     let wire = Wire::new(console.clone(), &cli.global, !runs)?;
     let code = runtime.block_on(dispatch(&cli.command, &wire));
     // what still runs in the background is safe to leave: the store has everything that counts
@@ -133,6 +133,7 @@ async fn dispatch(command: &Command, wire: &Wire) -> Result {
         Command::Delete(args) => commands::delete::run(args, wire).await,
         Command::Apply(args) => commands::apply::run(args, wire).await,
         Command::Template(args) => commands::template::run(args, wire).await,
+        Command::Cron(args) => commands::cron::run(args, wire).await,
         Command::Db(args) => commands::db::run(args, wire).await,
         Command::Demo(args) => commands::demo::run(args, wire).await,
         Command::Engine(args) => commands::engine::run(args, wire).await,

@@ -280,6 +280,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The controller itself.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
     /// Makes a workflow durable and starts it.
     pub async fn submit(&self, request: SubmitRequest) -> Result<Running> {
         let request = SubmitRequest { namespace: self.namespace.clone(), ..request };

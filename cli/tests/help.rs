@@ -31,6 +31,10 @@ fn prepared(command: &[String]) -> Place {
     let verb = command.first().map(String::as_str).unwrap_or_default();
     if !matches!(verb, "" | "submit" | "lint" | "demo" | "apply" | "completion" | "version") {
         place.run(&["apply", "-f", "templates.yaml"]).code(0);
+        if verb == "cron" {
+            place.run(&["apply", "-f", "nightly.yaml"]).code(0);
+            return place;
+        }
         place.run(&["submit", "broken.yaml"]).code(1);
         place.run(&["submit", "approve.yaml", "--no-suspend"]).code(5);
         place.run(&["submit", "hello.yaml", "--name", "hello"]).code(0);

@@ -12,7 +12,7 @@ use crate::output::diagnostics::{LintFormat, Report, pretty, summary};
 use crate::output::{Console, Format};
 
 /// Flags of `lint`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Files, directories, or - for stdin
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -22,7 +22,7 @@ pub struct Args {
     strict: bool,
     /// Only check these kinds, e.g. Workflow,CronWorkflow
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
-    kinds: Vec<String>,
+    pub(crate) kinds: Vec<String>,
     /// Form of the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: LintFormat,

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod completion;
 pub mod control;
+pub mod cron;
 pub mod db;
 pub mod delete;
 pub mod demo;

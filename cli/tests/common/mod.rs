@@ -113,6 +113,34 @@ spec:
       container: {image: busybox, command: [echo, everywhere]}
 ";
 
+pub const CRON: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata:
+  name: nightly
+spec:
+  schedules: ['30 2 * * *']
+  timezone: Europe/Berlin
+  workflowSpec:
+    entrypoint: main
+    templates:
+      - name: main
+        container: {image: busybox, command: [echo, 'for {{workflow.scheduledTime}}']}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata:
+  name: weekly
+spec:
+  schedules: ['@weekly']
+  concurrencyPolicy: Forbid
+  workflowSpec:
+    entrypoint: main
+    templates:
+      - name: main
+        container: {image: busybox, command: [echo, weekly]}
+";
+
 /// What a command left behind.
 #[derive(Debug)]
 pub struct Ran {
@@ -169,6 +197,7 @@ impl Place {
             ("approve", APPROVE),
             ("slow", SLOW),
             ("templates", TEMPLATES),
+            ("nightly", CRON),
         ];
         for (name, text) in files {
             place.write(&format!("{name}.yaml"), text);

@@ -75,7 +75,7 @@ impl Crons {
 
     /// Fires ticks until `stop`, which is waited for between turns only: nothing is cut off in the middle. What fails
     /// is tried again.
-    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         loop {
             let before = Inbox::changes(self.store.as_ref()).await.ok();
