@@ -28,8 +28,8 @@ pub use error::Error;
 pub use job::IsolationChoice;
 pub use process::{NoObjects, Objects, ProcessConfig, ProcessRunner};
 pub use runner::{
-    ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation, LogLine, LogQuery,
-    LogStream, Observation, Reason, Runner, Sink, Stream,
+    ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,
+    LogLine, LogQuery, LogStream, Observation, Reason, Runner, Sink, Stream,
 };
 
 /// What the binary does when it was started as something else than the command line: as a supervisor

@@ -103,6 +103,10 @@ pub struct AttemptSpec {
     pub archive_logs: bool,
 }
 
+/// Variable that tells a step how many executions under its `RUNNER_STEP_KEY` were started before (P4). The
+/// engine gives it in [`AttemptSpec::env`]; without that it is the attempt's number.
+pub const ATTEMPT_VARIABLE: &str = "RUNNER_ATTEMPT";
+
 /// How a step is kept apart from the host and from other steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

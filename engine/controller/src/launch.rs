@@ -60,7 +60,7 @@ fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
         step_key: plan.step_key,
         repository: core.options.repository.clone(),
         share_cwd: annotations.get(SHARE_CWD).map(Into::into),
-        env: Vec::new(),
+        env: vec![(runner_runners::ATTEMPT_VARIABLE.to_owned(), plan.execution.to_string())],
         archive_logs: plan.archive_logs,
     };
     Ok(Ready { runner, spec })

@@ -22,6 +22,9 @@ pub struct AttemptPlan {
     pub pod_name: String,
     /// Key that is the same for every re-execution of the node: `<uid>/<node id>`.
     pub step_key: String,
+    /// How many executions under that key were started before this one: unique and growing, also over the
+    /// tries of a retryStrategy and over retries by hand.
+    pub execution: u32,
     /// Standard output is referred to as `outputs.result`.
     pub capture_result: bool,
     /// How long it may run from its start (`activeDeadlineSeconds`, and what is left of `timeout`).
@@ -74,11 +77,32 @@ pub fn attempt_plan(
     Ok(AttemptPlan {
         pod_name: pod_name(&status.name, &node.name, name),
         step_key: format!("{}/{}", status.uid, status.node(retry_of).map_or("", |n| n.id.as_str())),
+        execution: execution(status, ix, retry_of),
         capture_result,
         timeout,
         archive_logs,
         template,
     })
+}
+
+/// Number of an execution under its step key.
+fn execution(status: &WorkflowStatus, ix: NodeIx, retry_of: NodeIx) -> u32 {
+    let Some(node) = status.node(ix) else { return 0 };
+    if ix == retry_of {
+        return status.generation(&node.name);
+    }
+    let Some(retry) = status.node(retry_of) else { return 0 };
+    let prefix = format!("{}(", retry.name);
+    let undone: u32 = status
+        .generations
+        .range(prefix.clone()..)
+        .take_while(|(name, _)| name.starts_with(&prefix))
+        .map(|(_, n)| n)
+        .sum();
+    let before = retry.children.iter().take_while(|child| **child != ix);
+    let tries =
+        before.filter(|child| status.node(**child).is_some_and(|n| n.flag.unwrap_or_default().retried));
+    undone + u32::try_from(tries.count()).unwrap_or(u32::MAX)
 }
 
 /// Whether the enclosing template mentions the step's `outputs.result`, as Argo's `hasOutputResultRef`.

@@ -174,6 +174,9 @@ fn attempts_are_children_and_the_last_one_decides() {
     run.ends(W::Succeeded);
     assert_eq!(run.started, ["wf(0)", "wf(1)", "wf(2)"]);
     assert_eq!(run.node("wf").node_type, NodeType::Retry);
+    // P4: one key for all tries, and a number that tells them apart.
+    assert_eq!(run.attempt("wf(0)").step_key, run.attempt("wf(2)").step_key);
+    assert_eq!([0, 1, 2].map(|n| run.attempt(&format!("wf({n})")).execution), [0, 1, 2]);
     let mut run = retrying("{limit: 1}").on("wf", fails());
     run.ends(W::Failed);
     assert_eq!(run.status.message, "No more retries left");
@@ -346,6 +349,7 @@ fn retry_undoes_what_failed_and_keeps_what_succeeded() {
         })
         .collect();
     assert_eq!(numbers, [0, 0, 1, 0], "the second try of b has a name of its own");
+    assert_eq!((run.attempt("a").execution, run.attempt("b").execution), (0, 1));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use runner_workflows::spec::k8s;
 use super::config::Objects;
 use super::prepare::Shape;
 use crate::job::{BIN_PATH, HOME_PATH};
+use crate::runner::ATTEMPT_VARIABLE;
 use crate::sweep::VARIABLE;
 use crate::{AttemptSpec, Error};
 
@@ -46,7 +47,8 @@ pub(super) fn environment(
     }
     // The step's identity cannot be taken over by a template (P4).
     env.set("RUNNER_STEP_KEY", spec.step_key.clone());
-    env.set("RUNNER_ATTEMPT", spec.id.attempt.to_string());
+    let counted = spec.env.iter().find(|(name, _)| name == ATTEMPT_VARIABLE).map(|(_, value)| value.clone());
+    env.set(ATTEMPT_VARIABLE, counted.unwrap_or_else(|| spec.id.attempt.to_string()));
     env.set(VARIABLE, names.mark.clone());
     Ok(env.0)
 }

@@ -86,6 +86,14 @@ impl Turn<'_> {
         for ix in &nodes {
             self.check_supplied(*ix, parameters)?;
         }
+        let known: Vec<String> = nodes.iter().flat_map(|ix| self.supplied_names(*ix)).collect();
+        if let Some(unknown) = parameters.keys().find(|name| !known.contains(name)) {
+            let known =
+                if known.is_empty() { "none is".to_owned() } else { format!("{} is", known.join(", ")) };
+            return Err(Error::Refused(format!(
+                "nobody waits for the value of `{unknown}`; {known} waited for"
+            )));
+        }
         let settings = Settings { suspend: parsed.is_empty().then_some(false), ..Settings::default() };
         self.accept(by, "resume", settings);
         for ix in nodes {
