@@ -146,6 +146,7 @@ impl Crons {
             match action {
                 Action::Terminate { name } => child::terminate(&self.controller, &status, &name).await?,
                 Action::Submit { slot, .. } => {
+                    tracing::info!(cron = status.name, namespace = status.namespace, %slot, "tick fires");
                     let input = child::submit(&self.controller, &status, slot, self.detached).await?;
                     status = self.turn(stream, vec![input]).await?;
                 }
