@@ -58,6 +58,7 @@ pub fn format_duration(duration: jiff::SignedDuration) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

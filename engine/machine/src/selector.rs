@@ -86,6 +86,7 @@ fn value(field: &str, node: &Node) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -421,6 +421,7 @@ fn skip_reason(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use runner_workflows::spec::IntOrString;

@@ -209,7 +209,12 @@ impl Turn<'_> {
         }
         let name = self.name_of(ix);
         let dep = |dep: &usize| self.status.by_name(&format!("{name}.{}", dag.tasks[*dep].call.name));
-        task.deps.iter().filter_map(dep).flat_map(|node| self.outbound(node)).collect()
+        // A dependency that failed fast may have no outbound nodes: then the task hangs on the dependency itself.
+        let after = |node: NodeIx| {
+            let outbound = self.outbound(node);
+            if outbound.is_empty() { vec![node] } else { outbound }
+        };
+        task.deps.iter().filter_map(dep).flat_map(after).collect()
     }
 
     fn depends_met(&self, ix: NodeIx, compiled: &Compiled, depends: &Depends) -> bool {
@@ -351,8 +356,12 @@ impl Turn<'_> {
         let expansion = expand(&task.call, &vars)?;
         let mut progress = LoopRuntime::new(expansion, vars);
         for child in self.node(group).map(|node| node.children.clone()).unwrap_or_default() {
-            let is_item = matches!(self.node(child).map(|node| &node.owner), Some(Owner::TaskGroup(..)));
-            if is_item && self.hooks_done(child, &task.call) {
+            if !matches!(self.node(child).map(|node| &node.owner), Some(Owner::TaskGroup(..))) {
+                continue;
+            }
+            // Items are started in their order: those that have a node are the first ones.
+            progress.next += 1;
+            if self.hooks_done(child, &task.call) {
                 progress.done.insert(child);
             }
         }
@@ -380,6 +389,9 @@ impl Turn<'_> {
                 progress.done.insert(child);
                 if progress.complete() {
                     self.conclude_loop(group);
+                } else if self.status.shutdown.is_some() {
+                    // Items that were never started are not started any more.
+                    self.queue.push_back(Todo::Advance(group));
                 }
             }
             Some(_) | None => self.queue.push_back(Todo::Advance(group)),

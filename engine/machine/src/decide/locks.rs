@@ -59,7 +59,9 @@ impl Turn<'_> {
             }
             return;
         };
-        if !self.status.node(ix).is_some_and(|node| matches!(node.work, Work::Lock { .. })) {
+        if !self.status.node(ix).is_some_and(|node| matches!(node.work, Work::Lock { .. }))
+            || self.holds_back()
+        {
             return;
         }
         self.emit(Fact::LockGranted { ix: Some(ix) });

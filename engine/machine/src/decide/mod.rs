@@ -30,7 +30,7 @@ use crate::error::Error;
 use crate::fact::{Fact, NewNode};
 use crate::fold::fold;
 use crate::input::Input;
-use crate::node::{Node, NodeIx, NodePhase, WorkflowPhase};
+use crate::node::{Node, NodeIx, NodePhase, Work, WorkflowPhase};
 use crate::plan::Plan;
 use crate::status::WorkflowStatus;
 
@@ -160,6 +160,10 @@ impl Turn<'_> {
         self.status.index.runtimes.clear();
         self.status.index.blocked.clear();
         self.status.index.held_hooks.clear();
+        // Locks are not taken while the run is suspended: whoever waits asks again.
+        let waits = |ix: &NodeIx| self.status.node(*ix).is_some_and(|n| matches!(n.work, Work::Lock { .. }));
+        let waiting: Vec<NodeIx> = self.status.index.working.iter().copied().filter(waits).collect();
+        self.status.index.touched.extend(waiting);
         let all: Vec<(NodeIx, bool)> =
             self.status.nodes().map(|(ix, node)| (ix, node.phase.fulfilled())).collect();
         self.enter_again();

@@ -320,6 +320,7 @@ fn is_transient(message: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use runner_workflows::spec::IntOrString;

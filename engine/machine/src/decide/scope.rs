@@ -106,9 +106,9 @@ impl Turn<'_> {
         }
         let group_ix = self.status.by_name(&format!("{prefix}[{group}]"))?;
         let children = self.status.node(group_ix)?.children.iter().copied().filter(|ix| {
-            self.status.node(*ix).is_some_and(|node| {
-                matches!(node.owner, Owner::Group(_, step, Some(_)) if step as usize == at)
-            })
+            self.status.node(*ix).is_some_and(
+                |node| matches!(node.owner, Owner::Group(_, step, Some(_)) if step as usize == at),
+            )
         });
         Some((call, Some(group_ix), children.collect()))
     }
