@@ -15,6 +15,8 @@ use crate::binary::{Home, Running, Said};
 pub const PATIENCE: Duration = Duration::from_secs(300);
 /// Time within which nothing may be left after the end.
 const CALM: Duration = Duration::from_secs(2);
+/// Longest life of an engine, in milliseconds, before the workflow was acknowledged.
+const EARLY_MS: u64 = 150;
 /// In so many of a hundred cases two engines are started for one workflow.
 const DUEL: u64 = 20;
 
@@ -84,7 +86,9 @@ impl<'a> Round<'a> {
             let mut over = false;
             for engine in [Some(first), second].into_iter().flatten() {
                 report.engines += 1;
-                let life = (!end).then(|| Duration::from_millis(5 + random.below(self.life_ms)));
+                // Early deaths, around the acknowledgement, would be rare otherwise.
+                let bound = if self.acknowledged { self.life_ms } else { self.life_ms.min(EARLY_MS) };
+                let life = (!end).then(|| Duration::from_millis(5 + random.below(bound)));
                 over |= match self.fate(engine, life, report)? {
                     Fate::Killed => false,
                     Fate::Ended(said) => self.ended(&said)?,
