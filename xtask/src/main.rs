@@ -27,7 +27,7 @@ const MENU: [Entry; 7] = [
     },
     Entry {
         name: "bench",
-        usage: "[NAME]",
+        usage: "[NAME]... [--rounds N] [--write]",
         about: "benchmarks, each beside a limit measured in the same run",
         run: |rest| tests_release("bench", rest),
     },
@@ -37,7 +37,12 @@ const MENU: [Entry; 7] = [
         about: "kill the engine again and again under load",
         run: |rest| tests("storm", rest),
     },
-    Entry { name: "fuzz", usage: "[TARGET]", about: "fuzz the parsers", run: |rest| tests("fuzz", rest) },
+    Entry {
+        name: "fuzz",
+        usage: "[--target NAME] [--seconds N] [--seed S]",
+        about: "fuzz what reads strangers' texts",
+        run: |rest| tests("fuzz", rest),
+    },
     Entry {
         name: "docs",
         usage: "[--check]",

@@ -13,6 +13,7 @@ use runner_controller::{Clock, Ids, suffix_from};
 use runner_store::BoxFuture;
 
 use super::rng::hash;
+use super::world::World;
 
 /// A clock for one run. Clones are the same clock.
 #[derive(Clone)]
@@ -117,6 +118,30 @@ impl Drop for Sleep {
         if let Some(key) = self.key {
             self.clock.lock().timers.remove(&key);
         }
+    }
+}
+
+/// The clock in the hands of one engine: while the engine stands still, so do its sleeps.
+pub struct EngineClock {
+    /// The world.
+    pub world: Arc<World>,
+    /// The engine.
+    pub engine: u32,
+}
+
+impl Clock for EngineClock {
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
+        let (world, engine) = (Arc::clone(&self.world), self.engine);
+        Box::pin(async move {
+            world.clock.until(at).await;
+            while let Some(until) = world.frozen_until(engine) {
+                world.clock.until(until).await;
+            }
+        })
     }
 }
 

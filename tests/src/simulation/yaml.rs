@@ -26,8 +26,10 @@ fn emit(value: &Value, indent: usize, out: &mut String) {
         }
         Value::Array(list) if !list.is_empty() => {
             for value in list {
-                out.push_str(&format!("{pad}-"));
-                nested(value, indent, out);
+                let mut item = String::new();
+                emit(value, indent + 2, &mut item);
+                // The dash takes the place of the first line's indentation.
+                out.push_str(&format!("{pad}- {}", item.trim_start()));
             }
         }
         other => out.push_str(&format!("{pad}{other}\n")),
@@ -116,8 +118,7 @@ fn template(flow: &Flow, template: &Template) -> Value {
     match &template.kind {
         Kind::Leaf(leaf) => out.extend(leaf_fields(leaf)),
         Kind::Steps(groups) => {
-            let group =
-                |calls: &Vec<Call>| calls.iter().map(|c| call(flow, c, "steps")).collect::<Value>();
+            let group = |calls: &Vec<Call>| calls.iter().map(|c| call(flow, c, "steps")).collect::<Value>();
             out.push(("steps", groups.iter().map(group).collect()));
             out.push(("outputs", outputs(template, "steps")));
         }
@@ -140,7 +141,8 @@ fn retry(template: &Template) -> Value {
             ("maxDuration", retry.max_s.map_or(Value::Null, |max| json!(format!("{max}s")))),
         ])
     });
-    let expression = retry.unless_code.map_or(Value::Null, |code| json!(format!("asInt(lastRetry.exitCode) != {code}")));
+    let expression =
+        retry.unless_code.map_or(Value::Null, |code| json!(format!("asInt(lastRetry.exitCode) != {code}")));
     object(vec![
         ("limit", json!(retry.limit)),
         ("retryPolicy", json!(retry.policy)),
@@ -168,11 +170,8 @@ fn leaf_fields(leaf: &Leaf) -> Vec<(&'static str, Value)> {
     };
     let out = leaf.out.as_ref().map_or(Value::Null, |_| {
         let from = object(vec![("path", json!("/tmp/out")), ("default", json!(leaf.out_default))]);
-        let parameter = object(vec![
-            ("name", json!("out")),
-            ("valueFrom", from),
-            ("globalName", json!(leaf.global)),
-        ]);
+        let parameter =
+            object(vec![("name", json!("out")), ("valueFrom", from), ("globalName", json!(leaf.global))]);
         json!({ "parameters": [parameter] })
     });
     vec![body, ("outputs", out), ("activeDeadlineSeconds", json!(leaf.deadline_s))]
