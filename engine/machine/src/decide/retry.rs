@@ -50,10 +50,12 @@ impl Turn<'_> {
             self.save_memo(ix);
             return;
         }
+        let exit_handler = last_node.exit_handler;
+        let cut_short = self.status.shutdown.is_some_and(|shutdown| !shutdown.allows(exit_handler))
+            || (self.status.deadline_passed && !exit_handler);
         if let Work::Backoff { until } = node.work
             && self.now < until
-            && self.status.shutdown.is_none()
-            && !self.status.deadline_passed
+            && !cut_short
         {
             return;
         }
