@@ -27,7 +27,7 @@ const MENU: [Entry; 7] = [
     },
     Entry {
         name: "bench",
-        usage: "[NAME]... [--rounds N] [--write]",
+        usage: "[NAME]... [--rounds N] [--patience SECONDS] [--write]",
         about: "benchmarks, each beside a limit measured in the same run",
         run: |rest| tests_release("bench", rest),
     },

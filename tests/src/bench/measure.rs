@@ -1,7 +1,7 @@
 //! Interleaved rounds: every side once per round, so that a machine that drifts drifts for all of them.
 //! Judges nothing; ratios are made per round and their median is reported.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Entry;
 use super::probe::{Cpu, calibrate};
@@ -11,7 +11,14 @@ use super::probe::{Cpu, calibrate};
 pub struct Options {
     /// Rounds; five at least say something.
     pub rounds: usize,
+    /// How long one benchmark may go on in search of quiet rounds.
+    pub patience: Duration,
 }
+
+/// A round in which others used more processors than this is dropped.
+pub const FOREIGN: f64 = 0.25;
+/// Fewer quiet rounds than this are no ground for a judgement.
+const ENOUGH: usize = 3;
 
 /// What one side did in one round.
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,42 +147,50 @@ pub struct Done {
     pub targets: Vec<Target>,
     /// What has to be known.
     pub notes: Vec<String>,
-    /// Processors that others used meanwhile, on average (1.0 is one processor).
-    pub foreign: f64,
+    /// Processors that others used meanwhile, one number per round (1.0 is one processor).
+    pub foreign: Vec<f64>,
     /// Milliseconds of a fixed loop, one number per round: how fast the machine was.
     pub calibration_ms: Vec<f64>,
+    /// There were enough quiet rounds, and only those are here; otherwise all are, and mean little.
+    pub judged: bool,
+    /// Rounds that were not quiet and are not here.
+    pub dropped: usize,
 }
 
-/// Runs a benchmark.
+/// Runs a benchmark: as many rounds as asked for, and more until enough of them were quiet or time is up.
 ///
 /// # Errors
 /// A side cannot be run.
 pub fn interleaved(entry: &Entry, mut bench: Bench, options: Options) -> Result<Done, String> {
-    let mut samples: Vec<Vec<(Sample, f64)>> = bench.sides.iter().map(|_| Vec::new()).collect();
-    let mut calibration_ms = Vec::new();
-    let (began, before) = (Instant::now(), Cpu::now());
-    for round in 0..options.rounds {
-        calibration_ms.push(calibrate());
-        for (side, kept) in bench.sides.iter_mut().zip(&mut samples) {
-            let cpu = Cpu::now();
-            let sample = (side.run)().map_err(|why| format!("{}: {}: {why}", entry.name, side.name))?;
-            let cpu_ms = Cpu::now().own_since(&cpu) * 1e3 / sample.units;
-            eprintln!("  round {round}: {}: {:.1}", side.name, bench.metric.of(&sample));
-            kept.push((sample, cpu_ms));
-        }
+    let mut rounds = Vec::new();
+    let began = Instant::now();
+    while rounds.len() < options.rounds
+        || quiet(&rounds) < options.rounds && began.elapsed() < options.patience
+    {
+        let round = once(entry, &mut bench, rounds.len())?;
+        rounds.push(round);
     }
-    let foreign = Cpu::now().foreign_since(&before) / began.elapsed().as_secs_f64();
-    let sides = bench.sides.into_iter().zip(samples);
-    let sides = sides.map(|(side, samples)| Measured {
-        name: side.name,
-        durability: side.durability,
-        ours: side.ours,
-        values: samples.iter().map(|(sample, _)| bench.metric.of(sample)).collect(),
-        cpu_ms: median(&samples.iter().map(|(_, cpu)| *cpu).collect::<Vec<_>>()),
-        rss_kib: samples.iter().filter_map(|(sample, _)| sample.rss_kib).max(),
-        disk_bytes: samples.last().and_then(|(sample, _)| sample.disk_bytes),
-        units: samples.last().map_or(0.0, |(sample, _)| sample.units),
-        inside: inside(&samples),
+    let all = rounds.len();
+    let judged = quiet(&rounds) >= ENOUGH;
+    if judged {
+        rounds.retain(Round::quiet);
+    }
+    let of = |at: usize| -> Vec<(Sample, f64)> {
+        rounds.iter().filter_map(|round| round.samples.get(at).copied()).collect()
+    };
+    let sides = bench.sides.into_iter().enumerate().map(|(at, side)| {
+        let samples = of(at);
+        Measured {
+            name: side.name,
+            durability: side.durability,
+            ours: side.ours,
+            values: samples.iter().map(|(sample, _)| bench.metric.of(sample)).collect(),
+            cpu_ms: median(&samples.iter().map(|(_, cpu)| *cpu).collect::<Vec<_>>()),
+            rss_kib: samples.iter().filter_map(|(sample, _)| sample.rss_kib).max(),
+            disk_bytes: samples.last().and_then(|(sample, _)| sample.disk_bytes),
+            units: samples.last().map_or(0.0, |(sample, _)| sample.units),
+            inside: inside(&samples),
+        }
     });
     Ok(Done {
         name: entry.name,
@@ -185,9 +200,43 @@ pub fn interleaved(entry: &Entry, mut bench: Bench, options: Options) -> Result<
         sides: sides.collect(),
         targets: bench.targets,
         notes: bench.notes,
-        foreign,
-        calibration_ms,
+        foreign: rounds.iter().map(|round| round.foreign).collect(),
+        calibration_ms: rounds.iter().map(|round| round.calibration_ms).collect(),
+        judged,
+        dropped: all - rounds.len(),
     })
+}
+
+/// Every side once.
+struct Round {
+    samples: Vec<(Sample, f64)>,
+    foreign: f64,
+    calibration_ms: f64,
+}
+
+impl Round {
+    fn quiet(&self) -> bool {
+        self.foreign <= FOREIGN
+    }
+}
+
+fn quiet(rounds: &[Round]) -> usize {
+    rounds.iter().filter(|round| round.quiet()).count()
+}
+
+fn once(entry: &Entry, bench: &mut Bench, number: usize) -> Result<Round, String> {
+    let calibration_ms = calibrate();
+    let (began, before) = (Instant::now(), Cpu::now());
+    let mut samples = Vec::new();
+    for side in &mut bench.sides {
+        let cpu = Cpu::now();
+        let sample = (side.run)().map_err(|why| format!("{}: {}: {why}", entry.name, side.name))?;
+        let cpu_ms = Cpu::now().own_since(&cpu) * 1e3 / sample.units;
+        eprintln!("  round {number}: {}: {:.1}", side.name, bench.metric.of(&sample));
+        samples.push((sample, cpu_ms));
+    }
+    let foreign = Cpu::now().foreign_since(&before) / began.elapsed().as_secs_f64();
+    Ok(Round { samples, foreign, calibration_ms })
 }
 
 fn inside(samples: &[(Sample, f64)]) -> Option<Inside> {

@@ -52,7 +52,11 @@ fn beside(done: &Done, at: usize) -> (String, String) {
     let mut targets = Vec::new();
     for target in done.targets.iter().filter(|target| target.other.unwrap_or(target.ours) == at) {
         let value = value_of(done, target);
-        let word = if kept(done.metric, value, target.bound) { "met" } else { "missed" };
+        let word = match (done.judged, kept(done.metric, value, target.bound)) {
+            (false, _) => "not judged, too busy",
+            (true, true) => "met",
+            (true, false) => "missed",
+        };
         let sign = if done.metric == Metric::Rate { "≥" } else { "≤" };
         targets.push(format!("{sign} {}: {word} ({})", short(target.bound), short(value)));
     }
@@ -114,10 +118,12 @@ fn rows(done: &Done) -> Vec<[String; 12]> {
 /// How quiet and how fast the machine was.
 fn weather(done: &Done) -> String {
     let (low, high) = spread(&done.calibration_ms);
+    let (least, most) = spread(&done.foreign);
+    let kind = if done.judged { "quiet rounds" } else { "rounds, too few of them quiet to judge" };
     format!(
-        "{} rounds; others used {:.2} processors meanwhile; fixed loop {} to {} ms",
+        "{} {kind}, {} dropped; others used {least:.2} to {most:.2} processors meanwhile; fixed loop {} to {} ms",
         done.calibration_ms.len(),
-        done.foreign,
+        done.dropped,
         short(low),
         short(high)
     )
@@ -156,7 +162,7 @@ pub fn lines(done: &Done) -> String {
                 let value = value_of(done, target);
                 let over = target.other.and_then(|other| done.sides.get(other)).map(|other| &other.name);
                 json!({"over": over, "value": value, "bound": target.bound,
-                    "met": kept(done.metric, value, target.bound)})
+                    "met": done.judged.then(|| kept(done.metric, value, target.bound))})
             })
             .collect();
         let object = json!({
@@ -165,7 +171,7 @@ pub fn lines(done: &Done) -> String {
             "peakRssKib": side.rss_kib, "diskBytes": side.disk_bytes, "durability": side.durability,
             "engineMs": side.inside.map(|one| one.engine_ms),
             "gapP50Us": side.inside.map(|one| one.gap_p50_us), "gapP99Us": side.inside.map(|one| one.gap_p99_us),
-            "targets": targets, "foreignCpu": done.foreign, "calibrationMs": done.calibration_ms,
+            "targets": targets, "foreignCpu": done.foreign, "judged": done.judged, "calibrationMs": done.calibration_ms,
         });
         let _infallible = writeln!(out, "{object}");
     }
@@ -197,8 +203,10 @@ pub fn page(all: &[Done], command: &str) -> String {
          machine that drifts drifts for all of them: trust the ratios (medians of the ratios of each round), not the \
          absolute numbers. \"engine ms\" is the time from the creation of the \
          first workflow to the end of the last one, as the store has it; the gap is the time between the ends of two \
-         nodes. Durability says what is on disk before the next step starts. A missed target is printed \
-         as missed.\n",
+         nodes. Durability says what is on disk before the next step starts. A missed target is printed as missed. \
+         A round in which other processes used more than a quarter of a processor is dropped; with fewer than three \
+         quiet rounds nothing is judged, and the numbers say little: beside a busy compiler a limit can look slower \
+         than the engine.\n",
         machine()
     );
     for done in all {

@@ -2,13 +2,15 @@
 //! Fails only when something cannot be run: a missed target is a number, not an error.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use runner_tests::bench::measure::Options;
 use runner_tests::bench::{ENTRIES, report, run};
 use runner_tests::paths::workspace;
 
-const USAGE: &str = "usage: bench [NAME]... [--rounds N] [--write]\n\
-     NAME is a benchmark or the beginning of several; --write makes docs/performance.md";
+const USAGE: &str = "usage: bench [NAME]... [--rounds N] [--patience SECONDS] [--write]\n\
+     NAME is a benchmark or the beginning of several; --write makes docs/performance.md; \
+     --patience is how long one of them may wait for quiet rounds";
 
 fn main() -> ExitCode {
     match bench() {
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 fn bench() -> Result<(), String> {
-    let mut options = Options { rounds: 5 };
+    let mut options = Options { rounds: 5, patience: Duration::from_secs(45) };
     let (mut names, mut write) = (Vec::new(), false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -29,6 +31,10 @@ fn bench() -> Result<(), String> {
             "--rounds" => {
                 let rounds = words.next().and_then(|value| value.parse().ok());
                 options.rounds = rounds.ok_or(USAGE)?;
+            }
+            "--patience" => {
+                let seconds = words.next().and_then(|value| value.parse().ok());
+                options.patience = Duration::from_secs(seconds.ok_or(USAGE)?);
             }
             "--write" => write = true,
             "--list" => {
