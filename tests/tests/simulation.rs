@@ -5,7 +5,7 @@ use runner_tests::simulation::explore::Effort;
 use runner_tests::simulation::suite::{Plan, describe, run};
 
 /// Runs with a mishap per seed; `cargo xtask sim` tries more.
-const RUNS: usize = 6;
+const RUNS: usize = 4;
 
 #[test]
 fn b1_two_thousand_seeds_end_as_foretold_whatever_crashes() {

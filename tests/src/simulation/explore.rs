@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use runner_machine::Plan;
 use runner_workflows::parse::Manifest;
 use runner_workflows::resolve::{Catalog, Submission, resolve};
 use runner_workflows::validate::{Options, validate_workflow};
@@ -64,20 +65,28 @@ pub struct Explored {
 pub fn explore(seed: u64, effort: Effort) -> Explored {
     let case = generate::case(seed);
     let mut explored = Explored::default();
-    let fail = |trouble: &str, lines: Vec<String>, trace: Vec<String>| {
+    let found = |trouble: &str, lines: Vec<String>, trace: Vec<String>| {
         let yaml = case.flows.iter().map(yaml::text).collect::<Vec<_>>().join("---\n");
         let script = format!("{:?} {:?} semaphore {}", case.script, case.engine, case.capacity);
         Some(Box::new(Finding { seed, trouble: trouble.to_owned(), lines, yaml, script, trace }))
     };
-    let resolved = match case.flows.iter().map(|flow| admit(&yaml::text(flow))).collect() {
-        Ok(resolved) => resolved,
+    let plans = match case.flows.iter().map(|flow| admit(&yaml::text(flow))).collect() {
+        Ok(plans) => plans,
         Err(why) => {
-            explored.finding = fail("before the run", vec![why], Vec::new());
+            explored.finding = found("before the run", vec![why], Vec::new());
             return explored;
         }
     };
-    let stage = Stage { case: Arc::new(case.clone()), resolved, canary: effort.canary };
-    let base = play(&stage, Trouble::default());
+    let stage = Stage { case: Arc::new(case.clone()), plans, canary: effort.canary };
+    // The same run once more, this time written down.
+    let fail = |trouble: &Trouble, mut lines: Vec<String>, seen: &Played| {
+        let again = play(&stage, trouble.clone(), true);
+        if (&again.wrong, again.commits) != (&seen.wrong, seen.commits) {
+            lines.push(format!("and it does not repeat itself: the second time {:?}", again.wrong));
+        }
+        found(&trouble.to_string(), lines, again.trace)
+    };
+    let base = play(&stage, Trouble::default(), false);
     explored.runs = 1;
     explored.commits = base.commits;
     explored.nodes = base.outcomes.iter().map(|outcome| outcome.nodes.len()).sum();
@@ -86,19 +95,18 @@ pub fn explore(seed: u64, effort: Effort) -> Explored {
         lines = compare_with_oracle(&case, &base, &mut explored.foretold);
     }
     if !lines.is_empty() {
-        explored.finding = fail("undisturbed", lines, base.trace);
+        explored.finding = fail(&Trouble::default(), lines, &base);
         return explored;
     }
     for (trouble, same) in troubles(&case, base.commits, effort.runs) {
-        let text = trouble.to_string();
-        let played = play(&stage, trouble);
+        let played = play(&stage, trouble.clone(), false);
         explored.runs += 1;
         let mut lines = played.wrong.clone();
         if lines.is_empty() && same {
             lines = differences(&case, &base, &played);
         }
         if !lines.is_empty() {
-            explored.finding = fail(&text, lines, played.trace);
+            explored.finding = fail(&trouble, lines, &played);
             return explored;
         }
     }
@@ -108,17 +116,17 @@ pub fn explore(seed: u64, effort: Effort) -> Explored {
 /// What happens in the undisturbed run of a seed.
 pub fn undisturbed(seed: u64) -> Vec<String> {
     let case = generate::case(seed);
-    let resolved = case.flows.iter().map(|flow| admit(&yaml::text(flow))).collect::<Result<Vec<_>, _>>();
-    match resolved {
-        Ok(resolved) => {
-            play(&Stage { case: Arc::new(case), resolved, canary: None }, Trouble::default()).trace
+    let plans = case.flows.iter().map(|flow| admit(&yaml::text(flow))).collect::<Result<Vec<_>, _>>();
+    match plans {
+        Ok(plans) => {
+            play(&Stage { case: Arc::new(case), plans, canary: None }, Trouble::default(), true).trace
         }
         Err(why) => vec![why],
     }
 }
 
 /// Reads a generated workflow as `submit` does.
-fn admit(text: &str) -> Result<runner_workflows::resolve::ResolvedWorkflow, String> {
+fn admit(text: &str) -> Result<Arc<Plan>, String> {
     let (manifests, problems) = language::load("generated.yaml", text, None);
     let catalog = Catalog::default();
     let mut errors = language::errors(&problems);
@@ -130,8 +138,9 @@ fn admit(text: &str) -> Result<runner_workflows::resolve::ResolvedWorkflow, Stri
     if !errors.is_empty() {
         return Err(format!("a generated workflow is refused: {}", errors.join("; ")));
     }
-    resolve(workflow, &Submission::default(), &catalog)
-        .map_err(|problems| format!("cannot be resolved: {}", language::errors(&problems).join("; ")))
+    let resolved = resolve(workflow, &Submission::default(), &catalog)
+        .map_err(|problems| format!("cannot be resolved: {}", language::errors(&problems).join("; ")))?;
+    Plan::new(Arc::new(resolved)).map(Arc::new).map_err(|error| error.to_string())
 }
 
 fn differences(case: &Case, base: &Played, played: &Played) -> Vec<String> {

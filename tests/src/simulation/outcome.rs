@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runner_controller::Snapshot;
+use runner_machine::{Plan, WorkflowStatus};
 use serde_json::Value;
 
 /// Keys of Argo's status that hold times or follow from them.
@@ -52,16 +52,16 @@ pub struct Ended {
 
 impl Outcome {
     /// Reads a status.
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let mut status = snapshot.to_argo();
+    pub fn of(plan: &Plan, ended: &WorkflowStatus) -> Self {
+        let mut status = ended.to_argo(plan);
         scrub(&mut status);
         let mut nodes = BTreeMap::new();
-        for (_, node) in snapshot.status.nodes() {
+        for (_, node) in ended.nodes() {
             let text = |p: &runner_workflows::spec::Parameter| {
                 (p.name.clone(), p.value.as_ref().map(|v| v.as_str().to_owned()).unwrap_or_default())
             };
             let outputs = node.outputs.as_ref();
-            let ended = Ended {
+            let entry = Ended {
                 phase: node.phase.as_str().to_owned(),
                 node_type: node.node_type.as_str().to_owned(),
                 message: node.message.clone(),
@@ -69,15 +69,15 @@ impl Outcome {
                 result: outputs.and_then(|o| o.result.clone()),
                 inputs: node.inputs.parameters.iter().map(text).collect(),
             };
-            nodes.insert(node.name.clone(), ended);
+            nodes.insert(node.name.clone(), entry);
         }
-        let global = snapshot.status.outputs.parameters.iter();
+        let global = ended.outputs.parameters.iter();
         let outputs = global
             .map(|p| (p.name.clone(), p.value.as_ref().map(|v| v.as_str().to_owned()).unwrap_or_default()))
             .collect();
         Self {
-            phase: snapshot.status.phase.as_str().to_owned(),
-            message: snapshot.status.message.clone(),
+            phase: ended.phase.as_str().to_owned(),
+            message: ended.message.clone(),
             outputs,
             status,
             nodes,

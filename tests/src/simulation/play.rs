@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runner_controller::{Controller, Error, Leave, Options, Runners, SubmitRequest};
-use runner_machine::{Command, Node, Work};
+use runner_machine::{Command, Node, Plan, Work};
 use runner_store::{Catalog, NewManifest};
 use runner_workflows::resolve::ResolvedWorkflow;
 use tokio::task::JoinSet;
@@ -17,8 +17,9 @@ use super::clock::{EngineClock, SimClock, SimIds, at, plus};
 use super::disk::Disk;
 use super::hands::Hands;
 use super::laws;
-use super::model::{Case, Order};
+use super::model::{Case, Flow, Order};
 use super::outcome::Outcome;
+use super::shadow::Shadow;
 use super::trouble::Trouble;
 use super::voice::Voice;
 use super::world::{Errand, News, What, World};
@@ -34,8 +35,8 @@ const TTL: Duration = Duration::from_secs(60);
 pub struct Stage {
     /// The case.
     pub case: Arc<Case>,
-    /// Its workflows as the language crate has them.
-    pub resolved: Vec<ResolvedWorkflow>,
+    /// Its workflows as the language crate has them, compiled.
+    pub plans: Vec<Arc<Plan>>,
     /// A planted bug.
     pub canary: Option<Canary>,
 }
@@ -77,10 +78,10 @@ pub fn catch_panics() {
     }));
 }
 
-/// Plays one run.
-pub fn play(stage: &Stage, trouble: Trouble) -> Played {
+/// Plays one run. Writing down what happens costs more than the run: it is done only when asked for.
+pub fn play(stage: &Stage, trouble: Trouble, trace: bool) -> Played {
     let clock = SimClock::default();
-    let world = World::new(clock.clone(), Arc::clone(&stage.case), stage.canary, trouble);
+    let world = World::new(clock.clone(), stage, trouble, trace);
     let world = Arc::new(world);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.on_thread_park(move || clock.jump());
@@ -89,12 +90,12 @@ pub fn play(stage: &Stage, trouble: Trouble) -> Played {
         Err(error) => return Played { wrong: vec![format!("no runtime: {error}")], ..Played::default() },
     };
     SILENT.with(|silent| *silent.borrow_mut() = true);
-    let resolved = stage.resolved.clone();
+    let plans = stage.plans.clone();
     let shared = Arc::clone(&world);
     let listening = tracing::subscriber::set_default(Voice(Arc::clone(&world)));
     let outcomes = runtime.block_on(async move {
         // As a task of its own: only then is the runtime idle exactly when nothing can run.
-        tokio::spawn(async move { Driver::new(shared, resolved).run().await }).await
+        tokio::spawn(async move { Driver::new(shared, plans).run().await }).await
     });
     SILENT.with(|silent| *silent.borrow_mut() = false);
     drop(runtime);
@@ -122,15 +123,15 @@ pub fn play(stage: &Stage, trouble: Trouble) -> Played {
 
 struct Driver {
     world: Arc<World>,
-    resolved: Arc<Vec<ResolvedWorkflow>>,
+    plans: Arc<Vec<Arc<Plan>>>,
     engines: BTreeMap<u32, Controller>,
     next: u32,
     client: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Driver {
-    fn new(world: Arc<World>, resolved: Vec<ResolvedWorkflow>) -> Self {
-        Self { world, resolved: Arc::new(resolved), engines: BTreeMap::new(), next: 0, client: None }
+    fn new(world: Arc<World>, plans: Vec<Arc<Plan>>) -> Self {
+        Self { world, plans: Arc::new(plans), engines: BTreeMap::new(), next: 0, client: None }
     }
 
     async fn run(mut self) -> Vec<Outcome> {
@@ -232,8 +233,7 @@ impl Driver {
             options,
         );
         self.engines.insert(engine, controller.clone());
-        let client =
-            Client { world: Arc::clone(world), resolved: Arc::clone(&self.resolved), engine, controller };
+        let client = Client { world: Arc::clone(world), plans: Arc::clone(&self.plans), engine, controller };
         self.client = Some(tokio::spawn(client.serve()));
     }
 
@@ -289,14 +289,11 @@ impl Driver {
             Ok(found) => world.wrong(format!("the store is not as its journals: {found:?}")),
             Err(error) => world.wrong(format!("the store cannot be checked: {error}")),
         }
-        let mut outcomes = Vec::new();
-        for flow in &world.case.flows {
-            match controller.load_status(NAMESPACE, &flow.name).await {
-                Ok(snapshot) => outcomes.push(Outcome::of(&snapshot)),
-                Err(error) => world.wrong(format!("{} cannot be loaded: {error}", flow.name)),
-            }
-        }
-        outcomes
+        // What the engine loads is what the shadow has: both fold the same facts, and the check above compared them.
+        let state = world.state();
+        let shadow = |flow: &Flow| state.shadows.values().find(|shadow| shadow.status.name == flow.name);
+        let flows = world.case.flows.iter().zip(self.plans.iter());
+        flows.filter_map(|(flow, plan)| Some(Outcome::of(plan, &shadow(flow)?.status))).collect()
     }
 }
 
@@ -304,7 +301,7 @@ impl Driver {
 #[derive(Clone)]
 struct Client {
     world: Arc<World>,
-    resolved: Arc<Vec<ResolvedWorkflow>>,
+    plans: Arc<Vec<Arc<Plan>>>,
     engine: u32,
     controller: Controller,
 }
@@ -366,7 +363,7 @@ impl Client {
     /// One errand, again and again with the same key until there is an answer.
     async fn run(self, number: usize) {
         let what = self.world.state().errands[number].what.clone();
-        let key = format!("errand-{number}");
+        let mut key = format!("errand-{number}");
         loop {
             let answer = match &what {
                 What::Submit(flow) => self.submit(*flow, &key).await,
@@ -383,7 +380,11 @@ impl Client {
                 Ok(()) => break,
                 Err(Error::Refused(why)) => {
                     self.world.say(|| format!("{what:?} is refused: {why}"));
-                    break;
+                    if !self.must_resume(&what) {
+                        break;
+                    }
+                    // What the pauses wait for has changed meanwhile: another command, with another key.
+                    key.push('+');
                 }
                 Err(Error::Store(runner_store::Error::Io(_)) | Error::NoAnswer { .. } | Error::Closing) => {}
                 Err(error) => {
@@ -402,7 +403,7 @@ impl Client {
     async fn submit(&self, flow: usize, key: &str) -> Result<(), Error> {
         let request = SubmitRequest {
             namespace: NAMESPACE.to_owned(),
-            resolved: self.resolved[flow].clone(),
+            resolved: ResolvedWorkflow::clone(&self.plans[flow].workflow),
             idempotency_key: Some(key.to_owned()),
             ..SubmitRequest::default()
         };
@@ -416,6 +417,18 @@ impl Client {
             Order::Stop => Command::Stop { selector: String::new(), message: String::new() },
             Order::Terminate => Command::Terminate,
         }
+    }
+
+    /// Whether this errand is the one that lets a suspended run go on.
+    fn must_resume(&self, what: &What) -> bool {
+        let What::Command(flow, Order::Resume) = what else { return false };
+        let name = &self.world.case.flows[*flow].name;
+        let state = self.world.state();
+        let held = |shadow: &Shadow| {
+            let status = &shadow.status;
+            status.name == *name && status.suspended && !status.phase.completed()
+        };
+        state.shadows.values().any(held)
     }
 
     /// A resume that supplies what the pauses wait for, and nothing else: that would be refused.

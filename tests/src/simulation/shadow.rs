@@ -2,9 +2,12 @@
 //! Does not see what the engine believes: it is fed by the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use runner_machine::{Fact, NodePhase, NodeType, Timestamp, Work, WorkflowPhase, WorkflowStatus, fold};
+use runner_machine::{Fact, NodePhase, NodeType, Plan, Timestamp, Work, WorkflowPhase, WorkflowStatus, fold};
 use runner_store::{Append, NewRecord, NodeRow, Wakeup};
+use runner_workflows::resolve::ResolvedWorkflow;
+use serde::Deserialize;
 
 /// When something happened, as the number of a fact in the journal.
 type Moment = usize;
@@ -30,10 +33,31 @@ pub struct Shadow {
     wakeup: Option<Timestamp>,
 }
 
+/// The submission without its workflow, which is known and large.
+#[derive(Deserialize)]
+struct Submission {
+    version: u32,
+    name: String,
+    namespace: String,
+    uid: String,
+    at: Timestamp,
+}
+
 /// Reads a fact as the controller writes it; answers to commands are no facts.
-pub fn read(record: &NewRecord) -> Result<Option<Fact>, String> {
+///
+/// # Errors
+/// It is no fact.
+pub fn read(record: &NewRecord, plans: &[Arc<Plan>]) -> Result<Option<Fact>, String> {
     if record.kind == "commandAnswered" {
         return Ok(None);
+    }
+    if record.kind == "workflowSubmitted" {
+        let Submission { version, name, namespace, uid, at } =
+            serde_json::from_slice(&record.body).map_err(|e| e.to_string())?;
+        let plan = plans.iter().find(|plan| plan.workflow.metadata.name == name);
+        let plan = plan.ok_or_else(|| format!("nobody submitted {name}"))?;
+        let workflow = Box::new(ResolvedWorkflow::clone(&plan.workflow));
+        return Ok(Some(Fact::WorkflowSubmitted { version, name, namespace, uid, at, workflow }));
     }
     let body = std::str::from_utf8(&record.body).map_err(|e| e.to_string())?;
     let text = format!("{{\"{}\":{body}}}", record.kind);

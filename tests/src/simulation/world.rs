@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use runner_controller::Clock;
-use runner_machine::Fact;
+use runner_machine::{Fact, Plan};
 use runner_runners::AttemptId;
 use runner_store::{Append, MemoryStore, StreamId};
 use tokio::sync::Notify;
@@ -16,6 +16,7 @@ use super::clock::{SimClock, plus};
 use super::fate::{supplied, thinking_ns};
 use super::hands::Process;
 use super::model::{Case, Order};
+use super::play::Stage;
 use super::rng::hash;
 use super::shadow::{self, Shadow};
 use super::trouble::{Mishap, Trouble};
@@ -33,8 +34,12 @@ pub struct World {
     pub store: MemoryStore,
     /// What runs.
     pub case: Arc<Case>,
+    /// Its workflows, compiled.
+    plans: Vec<Arc<Plan>>,
     /// A planted bug.
     pub canary: Option<Canary>,
+    /// What happens is written down.
+    trace: bool,
     /// Something happened that the driver must see to.
     pub news: Notify,
     /// There is another errand.
@@ -110,13 +115,15 @@ pub struct State {
 
 impl World {
     /// A world before anything happened.
-    pub fn new(clock: SimClock, case: Arc<Case>, canary: Option<Canary>, trouble: Trouble) -> Self {
+    pub fn new(clock: SimClock, stage: &Stage, trouble: Trouble, trace: bool) -> Self {
         let state = State { trouble, ..State::default() };
         Self {
             clock,
             store: MemoryStore::new(),
-            case,
-            canary,
+            case: Arc::clone(&stage.case),
+            plans: stage.plans.clone(),
+            canary: stage.canary,
+            trace,
             news: Notify::new(),
             errand: Notify::new(),
             state: Mutex::new(state),
@@ -135,6 +142,9 @@ impl World {
 
     /// Notes something for people.
     pub fn say(&self, text: impl FnOnce() -> String) {
+        if !self.trace {
+            return;
+        }
         let at = self.now().duration_since(super::clock::beginning());
         let mut state = self.state();
         if state.trace.len() < 4000 {
@@ -247,7 +257,7 @@ impl World {
         let mut facts: Vec<Fact> = Vec::new();
         let mut wrong = Vec::new();
         for record in &append.records {
-            match shadow::read(record) {
+            match shadow::read(record, &self.plans) {
                 Ok(fact) => facts.extend(fact),
                 Err(why) => wrong.push(why),
             }

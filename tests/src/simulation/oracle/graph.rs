@@ -43,9 +43,9 @@ impl Oracle<'_> {
             Some(Shape::Broken) => Err(Ambiguous(format!("what {name} has started is not known"))),
             Some(Shape::Steps(group, children)) => {
                 let group = self.own(group, &own);
-                self.union(children, &group)
+                self.union(children, &group, false)
             }
-            Some(Shape::Loop(children)) => self.union(children, &own),
+            Some(Shape::Loop(children)) => self.union(children, &own, direct),
             Some(Shape::Dag(tasks, targets)) => {
                 let incoming = self.incoming(name, &own)?;
                 let mut out = Phases::new();
@@ -71,13 +71,13 @@ impl Oracle<'_> {
         Ok(own)
     }
 
-    fn union(&self, children: &[String], incoming: &Phases) -> Answer<Phases> {
+    fn union(&self, children: &[String], incoming: &Phases, direct: bool) -> Answer<Phases> {
         if children.is_empty() {
             return Ok(incoming.clone());
         }
         let mut out = Phases::new();
         for child in children {
-            out.extend(self.exits(child, incoming, false)?);
+            out.extend(self.exits(child, incoming, direct)?);
         }
         Ok(out)
     }
