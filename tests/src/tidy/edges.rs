@@ -29,7 +29,10 @@ const UNREACHABLE: [&str; 9] =
 /// Cargo's own.
 pub fn metadata(root: &Path) -> Result<Metadata, String> {
     let mut command = MetadataCommand::new();
-    command.manifest_path(root.join("Cargo.toml")).other_options(vec!["--offline".to_owned()]);
+    // Crates of other platforms are not there after a build on a fresh machine.
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let options = ["--locked".to_owned(), "--offline".to_owned(), "--filter-platform".to_owned(), platform];
+    command.manifest_path(root.join("Cargo.toml")).other_options(options);
     command.exec().map_err(|error| error.to_string())
 }
 
