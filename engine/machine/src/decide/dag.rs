@@ -338,7 +338,12 @@ impl Turn<'_> {
             }
             progress.next += 1;
         }
-        let complete = progress.complete() || (!allowed && progress.done.len() >= progress.next);
+        // After a shutdown the items that have a node are all there will be.
+        let started = || {
+            let children = self.node(group).map(|node| node.children.clone()).unwrap_or_default();
+            children.into_iter().filter(|child| self.is_item(*child)).count()
+        };
+        let complete = progress.complete() || (!allowed && progress.done.len() >= started());
         self.status.index.runtimes.insert(group, Runtime::TaskGroup(progress));
         if complete {
             self.conclude_loop(group);
@@ -356,16 +361,15 @@ impl Turn<'_> {
         let expansion = expand(&task.call, &vars)?;
         let mut progress = LoopRuntime::new(expansion, vars);
         for child in self.node(group).map(|node| node.children.clone()).unwrap_or_default() {
-            if !matches!(self.node(child).map(|node| &node.owner), Some(Owner::TaskGroup(..))) {
-                continue;
-            }
-            // Items are started in their order: those that have a node are the first ones.
-            progress.next += 1;
-            if self.hooks_done(child, &task.call) {
+            if self.is_item(child) && self.hooks_done(child, &task.call) {
                 progress.done.insert(child);
             }
         }
         Ok(progress)
+    }
+
+    fn is_item(&self, ix: NodeIx) -> bool {
+        matches!(self.node(ix).map(|node| &node.owner), Some(Owner::TaskGroup(..)))
     }
 
     /// A child of a task's loop changed.

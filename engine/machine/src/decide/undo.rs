@@ -58,14 +58,14 @@ impl Turn<'_> {
     /// undone, and the run's exit handler.
     fn to_undo(&self, restart_successful: bool, selector: &Selector) -> BTreeSet<NodeIx> {
         let mut undone: BTreeSet<NodeIx> = BTreeSet::new();
+        let owners: BTreeSet<NodeIx> = self.status.nodes().filter_map(|(ix, _)| self.owner_of(ix)).collect();
         for (ix, node) in self.status.nodes() {
-            let composite = matches!(
-                node.node_type,
-                NodeType::Steps | NodeType::StepGroup | NodeType::DAG | NodeType::TaskGroup | NodeType::Retry
-            );
+            // One that ended before anything of it began is undone like a leaf.
+            let composite = is_composite(node.node_type) && owners.contains(&ix);
             let chosen = restart_successful && !selector.is_empty() && selector.matches(node);
             let failed =
-                node.phase.failed_or_error() || !node.phase.fulfilled() || node.phase == NodePhase::Omitted;
+                (node.phase.failed_or_error() || !node.phase.fulfilled() || node.phase == NodePhase::Omitted)
+                    && !self.made_good(ix);
             if chosen
                 || (failed && !composite)
                 || (node.phase == NodePhase::Skipped && !composite && self.is_after(ix, &undone))
@@ -101,6 +101,21 @@ impl Turn<'_> {
                 return undone;
             }
         }
+    }
+
+    /// Whether a node belongs to an attempt that a later one made good: its Retry node succeeded.
+    fn made_good(&self, ix: NodeIx) -> bool {
+        let mut at = ix;
+        while let Some(owner) = self.owner_of(at) {
+            if self
+                .node(owner)
+                .is_some_and(|node| node.node_type == NodeType::Retry && node.phase == NodePhase::Succeeded)
+            {
+                return true;
+            }
+            at = owner;
+        }
+        false
     }
 
     fn is_after(&self, ix: NodeIx, undone: &BTreeSet<NodeIx>) -> bool {
@@ -163,7 +178,10 @@ impl Turn<'_> {
         for ix in undone {
             let mut at = *ix;
             while let Some(owner) = self.owner_of(at) {
-                if !undone.contains(&owner) {
+                // A leaf whose hook is undone has ended: only its hook runs again.
+                if !undone.contains(&owner)
+                    && self.node(owner).is_some_and(|node| is_composite(node.node_type))
+                {
                     reopened.insert(owner);
                 }
                 at = owner;
@@ -176,4 +194,12 @@ impl Turn<'_> {
         }
         reopened
     }
+}
+
+/// Nodes that end because of others.
+fn is_composite(node_type: NodeType) -> bool {
+    matches!(
+        node_type,
+        NodeType::Steps | NodeType::StepGroup | NodeType::DAG | NodeType::TaskGroup | NodeType::Retry
+    )
 }
