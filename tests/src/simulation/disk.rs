@@ -14,9 +14,9 @@ use runner_store::{
 };
 
 use super::canary::Canary;
-use super::planted;
 use super::trouble::Mishap;
 use super::world::World;
+use super::{hands, planted};
 
 /// The disk in the hands of one engine.
 pub struct Disk {
@@ -79,9 +79,12 @@ impl Disk {
                 world.kill(engine);
                 never()
             }
-            Some(Mishap::CrashAfter) => {
+            Some(mishap @ (Mishap::CrashAfter | Mishap::Reboot)) => {
                 // The memory driver does its work when it is called, not when it is awaited.
                 drop(run(self));
+                if mishap == Mishap::Reboot {
+                    hands::reboot(&mut world.state());
+                }
                 world.kill(engine);
                 never()
             }
@@ -168,7 +171,7 @@ impl Journal for Disk {
         }
         // A crash before a claim is a crash after the commit before it: only the one after is worth a run.
         match self.world.commit(self.engine, "claim") {
-            (_, Some(Mishap::CrashBefore | Mishap::CrashAfter)) => {
+            (_, Some(Mishap::CrashBefore | Mishap::CrashAfter | Mishap::Reboot)) => {
                 self.world.kill(self.engine);
                 never()
             }

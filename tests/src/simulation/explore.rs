@@ -256,14 +256,17 @@ fn troubles(case: &Case, commits: u64, most: usize) -> Vec<(Trouble, bool)> {
     for number in 0..others {
         let commit = rng.between(1, commits.max(1));
         let down = if case.timed { 0 } else { rng.below(5_000_000_000) };
-        let trouble = match (rng.below(5) + number as u64) % 5 {
+        let trouble = match (rng.below(6) + number as u64) % 6 {
             0 => Trouble::one(commit, Mishap::ErrorBefore),
             1 => Trouble::one(commit, Mishap::ErrorAfter),
             2 => Trouble::one(commit, Mishap::Freeze),
+            3 => Trouble::one(commit, Mishap::Reboot),
             _ => Trouble { chaos: Some((150, case.seed ^ number as u64)), ..Trouble::default() }.after(down),
         };
-        // An engine that tries again after an error, or stands still, shifts times: only the laws can be asked.
-        let same = !case.timed || trouble.at.is_empty();
+        // An engine that tries again after an error, or stands still, shifts times, and a reboot changes ends: then
+        // only the laws can be asked.
+        let reboots = trouble.at.values().any(|mishap| *mishap == Mishap::Reboot);
+        let same = !reboots && (!case.timed || trouble.at.is_empty());
         troubles.push((trouble, same));
     }
     troubles

@@ -16,7 +16,8 @@ use super::clock::plus;
 use super::disk::never;
 use super::fate::{Chances, End, Fate, fate};
 use super::laws;
-use super::world::World;
+use super::rng::hash;
+use super::world::{State, World};
 
 /// The runner in the hands of one engine.
 pub struct Hands {
@@ -70,6 +71,9 @@ impl Process {
             lost: number("lost"),
             longest_ms: number("longest"),
         };
+        // A node that was undone and is run again may fare otherwise.
+        let again = hash(seed, &[&spec.id.attempt.to_string()]);
+        let seed = if spec.id.attempt == 0 { seed } else { again };
         let fate = fate(seed, &spec.workflow, &spec.node_name, chances);
         let natural = plus(now, fate.duration_ns);
         let deadline =
@@ -165,6 +169,13 @@ fn words(spec: &AttemptSpec) -> Vec<String> {
 
 fn value<'w>(words: &'w [String], key: &str) -> Option<&'w str> {
     words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// The machine under everything goes down: nobody knows what became of the processes.
+pub fn reboot(state: &mut State) {
+    for process in state.processes.values_mut().filter(|process| process.runs()) {
+        process.last_word = Some(Observation::Lost { reason: "rebooted in simulation".to_owned() });
+    }
 }
 
 impl Hands {

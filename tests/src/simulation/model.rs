@@ -53,6 +53,8 @@ pub enum Order {
     Stop,
     /// Terminate it.
     Terminate,
+    /// Undo what failed, and go on.
+    Retry,
 }
 
 /// One workflow.

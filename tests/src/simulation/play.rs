@@ -416,6 +416,9 @@ impl Client {
             Order::Resume => self.resume(flow, String::new(), "given", |_| true),
             Order::Stop => Command::Stop { selector: String::new(), message: String::new() },
             Order::Terminate => Command::Terminate,
+            Order::Retry => {
+                Command::Retry { restart_successful: false, selector: String::new(), parameters: Vec::new() }
+            }
         }
     }
 

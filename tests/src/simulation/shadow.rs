@@ -153,6 +153,11 @@ impl Shadow {
                 pauses.extend(self.status.node(*ix).map(|node| node.name.clone()));
             }
             Fact::WorkflowFinished { at, .. } => self.finished_at = Some(*at),
+            Fact::NodesRemoved { .. } => {
+                // A retry: what was undone begins anew.
+                self.finished_at = None;
+                self.scheduled.clear();
+            }
             _ => {
                 if let Some(node) = fact.node().and_then(|ix| self.status.node(ix))
                     && node.phase.fulfilled()

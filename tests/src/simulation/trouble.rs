@@ -17,6 +17,8 @@ pub enum Mishap {
     ErrorBefore,
     /// The engine gets an error; the commit is there.
     ErrorAfter,
+    /// The engine dies with all processes; the commit is there.
+    Reboot,
     /// The engine stands still for longer than its lease lasts, then goes on with this commit.
     Freeze,
 }

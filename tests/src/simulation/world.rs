@@ -292,7 +292,8 @@ impl World {
         let at = plus(self.now(), thinking_ns(seed, flow, name));
         let what = What::Resume(number, id, supplied(seed, flow, name));
         let mut state = self.state();
-        if !state.errands.iter().any(|known| known.what == what) {
+        // A pause that a retry has made again is one more errand.
+        if !state.errands.iter().any(|known| known.what == what && !known.done) {
             state.errands.push(Errand { at, what, taken: None, done: false });
             drop(state);
             self.errand.notify_one();

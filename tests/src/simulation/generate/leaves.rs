@@ -1,7 +1,9 @@
 //! Leaves of generated workflows: simulated processes and pauses, with their retries, locks and outputs.
 //! Does not call them.
 
-use super::super::model::{Input, Kind, Leaf, Lock, Make, Of, Output, Piece, Retry, Suspend, Template, Text};
+use super::super::model::{
+    Call, Input, Kind, Leaf, Lock, Make, Of, Output, Piece, Retry, Suspend, Template, Text, With,
+};
 use super::calls::Scope;
 use super::{Builder, Looks};
 
@@ -53,6 +55,28 @@ impl Builder<'_> {
         let name = self.name("exit");
         let retry = self.retry(150, false);
         self.add(Template { retry, ..bare(name, Vec::new(), Kind::Leaf(leaf)) }, Looks::Any)
+    }
+
+    /// A first group whose only step leaves a global output, which whatever comes after may use.
+    pub(super) fn emit(&mut self, scope: &mut Scope) -> Vec<Call> {
+        let mut leaf = self.process();
+        (leaf.fail, leaf.error, leaf.lost, leaf.deadline_s) = (0, 0, 0, None);
+        leaf.out = Some(Make::Number);
+        leaf.global = Some("gl".to_owned());
+        let name = self.name("emit");
+        let template = self.add(bare(name, Vec::new(), Kind::Leaf(leaf)), Looks::Number);
+        scope.known.push((Piece::GlobalOutput("gl".to_owned()), Looks::Number));
+        vec![Call {
+            name: "emit".to_owned(),
+            template,
+            args: Vec::new(),
+            when: None,
+            with: With::None,
+            on_failed: false,
+            on_error: false,
+            exit: None,
+            hook: None,
+        }]
     }
 
     fn process(&mut self) -> Leaf {

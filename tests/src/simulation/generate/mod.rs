@@ -83,6 +83,9 @@ fn script(rng: &mut Rng, flows: &[Flow]) -> Vec<Planned> {
         if rng.chance(100) {
             plan(rng, Order::Terminate, 10 * SECOND, 40 * SECOND);
         }
+        if rng.chance(300) {
+            plan(rng, Order::Retry, 10 * SECOND, 120 * SECOND);
+        }
     }
     script
 }
@@ -162,7 +165,11 @@ impl Builder<'_> {
         let kind = if is_dag {
             Kind::Dag(self.dag(depth, &mut scope))
         } else {
-            Kind::Steps(self.steps(depth, &mut scope))
+            let global = depth == 0 && self.rng.chance(200);
+            let first = global.then(|| self.emit(&mut scope));
+            let mut groups = self.steps(depth, &mut scope);
+            groups.splice(0..0, first);
+            Kind::Steps(groups)
         };
         let (outputs, looks) = self.composite_outputs(&scope);
         let retry = (depth > 0 || self.rng.chance(300)).then(|| self.retry(120, true)).flatten();
