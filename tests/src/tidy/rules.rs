@@ -28,7 +28,7 @@ const IMPURE: [&str; 17] = [
     "new_v4",
 ];
 /// Folders of the pure crates.
-const PURE: [&str; 2] = ["workflows/src/", "engine/machine/src/"];
+const PURE: [&str; 3] = ["workflows/src/", "engine/machine/src/", "events/sensors/src/"];
 
 fn places<'f>(file: &'f File, code: &'f str, word: &'f str) -> impl Iterator<Item = String> + 'f {
     code.lines()
