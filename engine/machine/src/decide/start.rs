@@ -169,6 +169,9 @@ impl Turn<'_> {
 
     /// First moments of a node: locks, then the cache, then the work.
     pub(super) fn enter(&mut self, ix: NodeIx, compiled: &Arc<Compiled>, template: &Template) {
+        if self.stopped_before_start(ix) {
+            return;
+        }
         if template
             .synchronization
             .as_ref()
@@ -178,6 +181,18 @@ impl Turn<'_> {
             return;
         }
         self.enter_unlocked(ix, compiled, template);
+    }
+
+    /// As Argo when a pod would have to be made after a shutdown: the node exists, but nothing runs any more.
+    fn stopped_before_start(&mut self, ix: NodeIx) -> bool {
+        let Some(node) = self.status.node(ix) else { return true };
+        let starts = node.node_type.is_attempt() || node.node_type == NodeType::Suspend;
+        let shutdown = self.status.shutdown.filter(|shutdown| starts && !shutdown.allows(node.exit_handler));
+        if let Some(shutdown) = shutdown {
+            let message = format!("workflow shutdown with strategy: {}", shutdown.as_str());
+            self.finish(ix, NodePhase::Failed, message, None);
+        }
+        shutdown.is_some()
     }
 
     /// After the locks: the cache, then the work.
@@ -191,17 +206,10 @@ impl Turn<'_> {
 
     /// The work itself.
     pub(super) fn work(&mut self, ix: NodeIx, compiled: &Arc<Compiled>, template: &Template) {
-        let Some(node) = self.status.node(ix) else { return };
-        let (node_type, exit_handler) = (node.node_type, node.exit_handler);
-        let shutdown = self.status.shutdown.filter(|shutdown| !shutdown.allows(exit_handler));
-        if let Some(shutdown) = shutdown
-            && (node_type.is_attempt() || node_type == NodeType::Suspend)
-        {
-            // As Argo when a pod would have to be made: the node exists, but nothing runs any more.
-            let message = format!("workflow shutdown with strategy: {}", shutdown.as_str());
-            self.finish(ix, NodePhase::Failed, message, None);
+        if self.stopped_before_start(ix) {
             return;
         }
+        let Some(node_type) = self.status.node(ix).map(|node| node.node_type) else { return };
         match node_type {
             NodeType::Retry => {
                 self.run_now(ix);
