@@ -100,7 +100,7 @@ fn waits(status: &WorkflowStatus) -> Vec<String> {
     if status.suspended {
         waits.push("suspended: starts nothing until resumed".to_owned());
     }
-    waits.extend(status.waiting_lock.iter().map(|lock| format!("waits for lock {lock}")));
+    waits.extend(status.locks.waiting().iter().map(|lock| format!("waits for lock {lock}")));
     for node in status.open_nodes().filter_map(|ix| status.node(ix)) {
         let name = &node.display_name;
         match &node.work {

@@ -4,7 +4,7 @@
 use crate::error::IllegalFact;
 use crate::fact::{Fact, NewNode, OutputsChange, Settings};
 use crate::names::{display_name, fnv32a, node_id};
-use crate::node::{AttemptState, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
+use crate::node::{AttemptState, LockStand, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
 use crate::status::{Timer, WorkflowStatus};
 use crate::{Shutdown, Timestamp};
 use runner_workflows::spec::{AnyString, Outputs, Parameter};
@@ -202,8 +202,7 @@ fn create(status: &mut WorkflowStatus, ix: NodeIx, new: &NewNode, at: Timestamp)
         exit_handler: new.exit_handler,
         daemoned: false,
         memo: new.memo.clone(),
-        waiting_lock: None,
-        holds_locks: false,
+        locks: LockStand::None,
         host: String::new(),
         pod_ip: String::new(),
         progress: None,
@@ -334,42 +333,42 @@ fn fold_attempt(status: &mut WorkflowStatus, fact: &Fact) {
 fn fold_lock(status: &mut WorkflowStatus, fact: &Fact) {
     match fact {
         Fact::LockRequested { ix: Some(ix), at } => {
-            status.change(*ix, |node| node.work = Work::Lock { since: *at });
+            status.change(*ix, |node| {
+                node.work = Work::Lock { since: *at };
+                node.locks = LockStand::Asked;
+            });
         }
-        Fact::LockRequested { ix: None, at } => status.work = Work::Lock { since: *at },
+        Fact::LockRequested { ix: None, at } => {
+            status.work = Work::Lock { since: *at };
+            status.locks = LockStand::Asked;
+        }
         Fact::LockWaited { ix: Some(ix), lock, message } => {
             status.change(*ix, |node| {
-                node.waiting_lock = Some(lock.clone());
+                node.locks = LockStand::Waits(lock.clone());
                 node.message.clone_from(message);
             });
         }
         Fact::LockWaited { ix: None, lock, message } => {
-            status.waiting_lock = Some(lock.clone());
+            status.locks = LockStand::Waits(lock.clone());
             status.message.clone_from(message);
         }
         Fact::LockGranted { ix: Some(ix) } => {
             status.change(*ix, |node| {
                 node.work = Work::None;
-                node.waiting_lock = None;
                 node.message.clear();
-                node.holds_locks = true;
+                node.locks = LockStand::Holds;
             });
         }
         Fact::LockGranted { ix: None } => {
             status.work = Work::None;
-            status.waiting_lock = None;
             status.message.clear();
-            status.holds_locks = true;
+            status.locks = LockStand::Holds;
         }
         Fact::LockReleased { ix: Some(ix) } => {
-            status.change(*ix, |node| {
-                node.holds_locks = false;
-                node.waiting_lock = None;
-            });
+            status.change(*ix, |node| node.locks = LockStand::None);
         }
         Fact::LockReleased { ix: None } => {
-            status.holds_locks = false;
-            status.waiting_lock = None;
+            status.locks = LockStand::None;
         }
         _ => {}
     }

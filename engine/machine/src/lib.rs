@@ -37,7 +37,8 @@ pub use fold::{fold, replay};
 pub use input::{Input, MemoEntry, Observed, Submit};
 pub use names::{node_id, pod_name};
 pub use node::{
-    AttemptState, MemoStatus, Node, NodeFlag, NodeIx, NodePhase, NodeType, Owner, Work, WorkflowPhase,
+    AttemptState, LockStand, MemoStatus, Node, NodeFlag, NodeIx, NodePhase, NodeType, Owner, Work,
+    WorkflowPhase,
 };
 pub use outstanding::{outstanding, outstanding_of};
 pub use plan::Plan;

@@ -321,10 +321,8 @@ pub struct Node {
     pub daemoned: bool,
     /// Use of a cache.
     pub memo: Option<MemoStatus>,
-    /// Lock it waits for, as printed in `synchronizationStatus.waiting`.
-    pub waiting_lock: Option<String>,
-    /// It holds locks.
-    pub holds_locks: bool,
+    /// Where it stands with its locks.
+    pub locks: LockStand,
     /// Host it ran on.
     pub host: String,
     /// Address of a daemon.
@@ -335,4 +333,38 @@ pub struct Node {
     pub deadline: Option<Timestamp>,
     /// Values of an inline template's variables that belong to the scope around it.
     pub captured: BTreeMap<String, Value>,
+}
+
+/// Where a node, or the run itself, stands with its locks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LockStand {
+    /// It asked for none, or gave them back.
+    #[default]
+    None,
+    /// It has a place in the queues, and has not been told anything yet.
+    Asked,
+    /// It was told the lock it waits for, as printed in `synchronizationStatus.waiting`.
+    Waits(String),
+    /// It holds them all.
+    Holds,
+}
+
+impl LockStand {
+    /// It holds its locks.
+    pub fn is_held(&self) -> bool {
+        *self == Self::Holds
+    }
+
+    /// The lock it is known to wait for.
+    pub fn waiting(&self) -> Option<&str> {
+        match self {
+            Self::Waits(lock) => Some(lock),
+            Self::None | Self::Asked | Self::Holds => None,
+        }
+    }
+
+    /// The store knows of it: a place in a queue or a lock is to be given back when its end comes.
+    pub fn owes_release(&self) -> bool {
+        *self != Self::None
+    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::decide::Runtime;
-use crate::node::{Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
+use crate::node::{LockStand, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
 
 /// How a run was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +82,8 @@ pub struct WorkflowStatus {
     pub parameters: Vec<Parameter>,
     /// The run itself: what it waits for before its first node.
     pub work: Work,
-    /// The lock the run waits for.
-    pub waiting_lock: Option<String>,
-    /// The run holds locks.
-    pub holds_locks: bool,
+    /// Where the run itself stands with its locks.
+    pub locks: LockStand,
     /// Nodes by number; undone nodes leave a hole.
     pub(crate) nodes: Vec<Option<Node>>,
     /// Next attempt number of names whose node was undone.
@@ -313,7 +311,7 @@ impl Index {
         let active = !node.phase.fulfilled();
         let is_pod = node.node_type == NodeType::Pod;
         let is_child = matches!(node.node_type, NodeType::Pod | NodeType::Steps | NodeType::DAG);
-        let active_pod = is_pod && active && node.waiting_lock.is_none();
+        let active_pod = is_pod && active && node.locks.waiting().is_none();
         if active_pod {
             step(&mut self.active_pods);
         }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::Timestamp;
 use crate::duration::parse_duration;
 use crate::node::{
-    AttemptState, MemoStatus, Node, NodeFlag, NodeIx, NodePhase, NodeType, Owner, Work, WorkflowPhase,
+    AttemptState, LockStand, MemoStatus, Node, NodeFlag, NodeIx, NodePhase, NodeType, Owner, Work,
+    WorkflowPhase,
 };
 use crate::plan::Plan;
 use crate::status::WorkflowStatus;
@@ -183,8 +184,7 @@ impl WorkflowStatus {
             exit_handler: false,
             daemoned,
             memo: argo.memoization_status,
-            waiting_lock: waiting,
-            holds_locks: false,
+            locks: waiting.map_or_else(LockStand::default, LockStand::Waits),
             host: argo.host_node_name,
             pod_ip: argo.pod_ip,
             progress: None,

@@ -142,7 +142,7 @@ impl WorkflowStatus {
         if let Some(memo) = &node.memo {
             out.insert("memoizationStatus".into(), serde_json::to_value(memo).unwrap_or_default());
         }
-        if let Some(lock) = &node.waiting_lock {
+        if let Some(lock) = node.locks.waiting() {
             out.insert("synchronizationStatus".into(), json!({"waiting": lock}));
         }
         let _ = ix;
@@ -163,14 +163,14 @@ impl WorkflowStatus {
                 }
             }
         };
-        if self.holds_locks || self.waiting_lock.is_some() {
+        if self.locks.is_held() || self.locks.waiting().is_some() {
             let sync = plan.workflow.spec.synchronization.as_ref();
             let needs = sync.map(|sync| lock_needs(self, sync)).unwrap_or_default();
-            note(self.holds_locks, needs, self.waiting_lock.as_deref(), &self.name);
+            note(self.locks.is_held(), needs, self.locks.waiting(), &self.name);
         }
         for (ix, node) in self.nodes() {
-            if node.holds_locks || node.waiting_lock.is_some() {
-                note(node.holds_locks, locks_of(plan, self, ix), node.waiting_lock.as_deref(), &node.id);
+            if node.locks.is_held() || node.locks.waiting().is_some() {
+                note(node.locks.is_held(), locks_of(plan, self, ix), node.locks.waiting(), &node.id);
             }
         }
         if holding.is_empty() && waiting.is_empty() {

@@ -77,7 +77,7 @@ impl Turn<'_> {
     /// True when the run holds its locks or needs none; otherwise it queues for them.
     fn locked(&mut self) -> bool {
         let Some(sync) = self.plan.workflow.spec.synchronization.clone() else { return true };
-        if self.status.holds_locks || super::locks::needs(self.status, &sync).is_empty() {
+        if self.status.locks.is_held() || super::locks::needs(self.status, &sync).is_empty() {
             return true;
         }
         // A stop still owes the exit handler, for which the run goes on waiting.
@@ -151,7 +151,7 @@ impl Turn<'_> {
     }
 
     fn end(&mut self, phase: WorkflowPhase, message: String) {
-        if self.status.holds_locks || matches!(self.status.work, Work::Lock { .. }) {
+        if self.status.locks.owes_release() {
             self.emit(Fact::LockReleased { ix: None });
         }
         self.emit(Fact::WorkflowFinished { phase, message, at: self.now });

@@ -189,7 +189,7 @@ impl Turn<'_> {
             node.phase == NodePhase::Pending
                 && node.work == crate::node::Work::None
                 && node.node_type != crate::node::NodeType::Container
-                && !node.holds_locks
+                && !node.locks.is_held()
         };
         let nodes: Vec<NodeIx> =
             self.status.open_nodes().filter(|ix| self.status.node(*ix).is_some_and(cut_off)).collect();
@@ -239,7 +239,7 @@ impl Turn<'_> {
     fn changed(&mut self, ix: NodeIx) {
         let Some(node) = self.status.node(ix) else { return };
         if node.phase.fulfilled() {
-            if node.holds_locks || node.waiting_lock.is_some() {
+            if node.locks.owes_release() {
                 self.emit(Fact::LockReleased { ix: Some(ix) });
             }
             self.kill_daemons(ix);
