@@ -158,6 +158,8 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// Only this stream.
     pub only: Option<StreamId>,
+    /// Only streams of this kind (the part of the id before the first slash).
+    pub kind: Option<String>,
     /// Only streams with something to do: a due wakeup, a command waiting, or a lease left behind by an owner
     /// that did not release it.
     pub due_only: bool,
@@ -169,7 +171,16 @@ impl ClaimRequest {
     /// A request for up to `limit` streams that have something to do.
     #[must_use]
     pub fn due(owner: &str, ttl: Duration, now: Timestamp, limit: usize) -> Self {
-        Self { owner: owner.to_owned(), ttl, now, limit, only: None, due_only: true, dead_owners: Vec::new() }
+        Self {
+            owner: owner.to_owned(),
+            ttl,
+            now,
+            limit,
+            only: None,
+            kind: None,
+            due_only: true,
+            dead_owners: Vec::new(),
+        }
     }
 
     /// A request for exactly this stream, due or not.

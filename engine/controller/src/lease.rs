@@ -188,6 +188,7 @@ async fn claim(core: &Arc<Core>) -> runner_store::Result<()> {
             let mut request =
                 ClaimRequest::due(&core.options.owner, core.options.ttl, core.clock.now(), CLAIM_BATCH);
             request.due_only = only.is_none();
+            request.kind = Some(WORKFLOW.to_owned());
             request.only.clone_from(&only);
             request.dead_owners.clone_from(&dead);
             if claim_once(core, request).await? < CLAIM_BATCH {

@@ -56,6 +56,24 @@ pub async fn due_claims_take_what_has_something_to_do(pair: Pair) {
     );
 }
 
+/// Who asks for one kind of streams gets no other.
+pub async fn claims_can_ask_for_one_kind(pair: Pair) {
+    done(&pair.a, create_free("run", Wakeup::At(at(1)))).await;
+    let mut append = create_free("e1", Wakeup::At(at(2)));
+    (append.stream, append.workflow) = (StreamId::parse("event/e1").unwrap(), None);
+    append.nodes.clear();
+    done(&pair.a, append).await;
+    let of = |kind: &str, due_only| ClaimRequest {
+        kind: Some(kind.to_owned()),
+        due_only,
+        ..ClaimRequest::due("b", TTL, at(5), 0)
+    };
+    assert!(pair.b.claim(of("cron", true)).await.unwrap().is_empty());
+    assert!(pair.b.claim(of("cron", false)).await.unwrap().is_empty());
+    assert_eq!(uids(&pair.b.claim(of("event", true)).await.unwrap()), ["e1"]);
+    assert_eq!(uids(&pair.b.claim(of("workflow", false)).await.unwrap()), ["run"]);
+}
+
 /// An ended lease is free; the next epoch is larger.
 pub async fn f30_expired_leases_are_taken_over(pair: Pair) {
     done(&pair.a, create("w1", "a")).await;

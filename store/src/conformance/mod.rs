@@ -58,6 +58,7 @@ macro_rules! conformance_tests {
             wakeups_are_kept_cleared_and_set, appends_to_unknown_streams_are_refused, p11_limits_are_enforced,
             // leases
             claims_take_free_open_streams, due_claims_take_what_has_something_to_do,
+            claims_can_ask_for_one_kind,
             f30_expired_leases_are_taken_over, f4_leases_of_dead_owners_are_taken_over,
             p2_a_stream_is_claimed_once, renewing_tells_what_is_lost, closed_streams_rest_until_reopened,
             due_streams_come_in_order,

@@ -211,7 +211,8 @@ impl State {
         let (now, dead) = (request.now, &request.dead_owners);
         let mut found: Vec<(Option<Timestamp>, &StreamId)> = Vec::new();
         for (id, stream) in &self.streams {
-            let wanted = request.only.as_ref().is_none_or(|only| only == id);
+            let wanted = request.only.as_ref().is_none_or(|only| only == id)
+                && request.kind.as_ref().is_none_or(|kind| kind == id.kind());
             let busy = || {
                 stream.due_at.is_some_and(|at| at <= now)
                     || stream.is_abandoned(now, dead)

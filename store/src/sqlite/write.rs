@@ -133,9 +133,9 @@ fn not_found(stream: &StreamId) -> Outcome {
     Ok(Err(Error::NotFound(stream.to_string())))
 }
 
-/// Row id, name, epoch of free open streams. ?1 now, ?2 dead owners, ?3 limit, ?4 the one stream.
+/// Row id, name, epoch of free open streams. ?1 now, ?2 dead owners, ?3 limit, ?4 the kind, ?5 the one stream.
 const CLAIM_ANY: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leases l ON l.stream = s.id \
-     LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND \
+     LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
      ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3";
 const CLAIM_DUE: &str = "SELECT s.id, s.stream, l.epoch FROM ( \
@@ -144,14 +144,14 @@ const CLAIM_DUE: &str = "SELECT s.id, s.stream, l.epoch FROM ( \
      UNION SELECT stream FROM leases WHERE owner IN (SELECT value FROM json_each(?2)) \
      UNION SELECT stream FROM inbox) c \
      JOIN streams s ON s.id = c.id JOIN leases l ON l.stream = s.id \
-     LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND \
+     LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
      ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3";
 const CLAIM_ONE: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leases l ON l.stream = s.id \
-     WHERE s.stream = ?4 AND s.closed = 0 AND \
+     WHERE s.stream = ?5 AND s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) LIMIT ?3";
 const CLAIM_ONE_DUE: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leases l ON l.stream = s.id \
-     WHERE s.stream = ?4 AND s.closed = 0 AND \
+     WHERE s.stream = ?5 AND s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) AND \
      (l.owner IS NOT NULL OR EXISTS (SELECT 1 FROM wakeups w WHERE w.stream = s.id AND w.due_at <= ?1) \
      OR EXISTS (SELECT 1 FROM inbox i WHERE i.stream = s.id)) LIMIT ?3";
@@ -167,7 +167,8 @@ async fn claim(connection: &mut SqliteConnection, request: &ClaimRequest, until:
     let mut query = sqlx::query_as(sql)
         .bind(stored(request.now)?)
         .bind(json(request.dead_owners.iter().map(String::as_str)))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(request.kind.as_deref());
     if let Some(only) = &request.only {
         query = query.bind(only.as_str());
     }
