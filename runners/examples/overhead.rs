@@ -29,6 +29,7 @@ fn spec(case: &str, number: usize, state: &std::path::Path) -> AttemptSpec {
         share_cwd: None,
         env: Vec::new(),
         archive_logs: false,
+        pod: runner_runners::PodDefaults::default(),
     }
 }
 

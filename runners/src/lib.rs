@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod error;
 pub mod images;
 pub mod limits;
+pub mod pod;
 pub mod process;
 pub mod runner;
 pub mod supervisor;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 
 pub use error::Error;
 pub use job::IsolationChoice;
+pub use pod::PodDefaults;
 pub use process::{NoObjects, Objects, ProcessConfig, ProcessRunner};
 pub use runner::{
     ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,

@@ -101,6 +101,9 @@ pub struct AttemptSpec {
     pub env: Vec<(String, String)>,
     /// Keep the logs of main as artifact `main-logs`.
     pub archive_logs: bool,
+    /// What the workflow says about its pods; means something to runners that have pods.
+    #[serde(default)]
+    pub pod: crate::PodDefaults,
 }
 
 /// Variable that tells a step how many executions under its `RUNNER_STEP_KEY` were started before (P4). The

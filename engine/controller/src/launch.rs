@@ -62,6 +62,7 @@ fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
         share_cwd: annotations.get(SHARE_CWD).map(Into::into),
         env: vec![(runner_runners::ATTEMPT_VARIABLE.to_owned(), plan.execution.to_string())],
         archive_logs: plan.archive_logs,
+        pod: runner_runners::PodDefaults::of(&run.plan.workflow.spec),
     };
     Ok(Ready { runner, spec })
 }

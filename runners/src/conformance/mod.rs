@@ -96,6 +96,7 @@ pub fn attempt(subject: &dyn Subject, case: &str, template: Template) -> Attempt
         share_cwd: None,
         env: Vec::new(),
         archive_logs: false,
+        pod: runner_runners::PodDefaults::default(),
     }
 }
 
