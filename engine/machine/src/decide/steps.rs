@@ -156,7 +156,7 @@ impl Turn<'_> {
             let complete = finished && runtime.loops.iter().all(LoopRuntime::complete);
             self.status.index.runtimes.insert(group, Runtime::Group(runtime));
             if complete {
-                self.conclude_group(group, calls);
+                self.conclude_group(group, &compiled, calls);
             }
         }
     }
@@ -326,12 +326,17 @@ impl Turn<'_> {
                 false
             }
         };
-        if complete && !self.failed_fast(steps, compiled.template.fail_fast) {
-            self.conclude_group(group, calls);
+        if complete {
+            self.conclude_group(group, &compiled, calls);
         }
     }
 
-    fn conclude_group(&mut self, group: NodeIx, calls: &[Call]) {
+    fn conclude_group(&mut self, group: NodeIx, compiled: &Compiled, calls: &[Call]) {
+        let Some(node) = self.node(group) else { return };
+        let Owner::Steps(steps, _) = node.owner else { return };
+        if self.failed_fast(steps, compiled.template.fail_fast) {
+            return;
+        }
         let Some(node) = self.node(group) else { return };
         let failed = node.children.iter().find_map(|child| {
             let node = self.node(*child)?;
