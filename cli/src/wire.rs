@@ -262,14 +262,25 @@ struct StoredObjects {
 }
 
 impl Objects for StoredObjects {
-    fn config_map(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
-        let found = self.runtime.block_on(self.store.get_manifest("ConfigMap", namespace, name)).ok()??;
-        let body: serde_json::Value = serde_json::from_slice(&found.body).ok()?;
-        serde_json::from_value(body["data"].clone()).ok()
+    fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> std::result::Result<Option<BTreeMap<String, String>>, runner_runners::Error> {
+        let found = self.runtime.block_on(self.store.get_manifest("ConfigMap", namespace, name));
+        let Some(found) = found.map_err(|error| runner_runners::Error::Invalid(error.to_string()))? else {
+            return Ok(None);
+        };
+        let body: serde_json::Value = serde_json::from_slice(&found.body).unwrap_or_default();
+        Ok(Some(serde_json::from_value(body["data"].clone()).unwrap_or_default()))
     }
 
-    fn secret(&self, _namespace: &str, _name: &str) -> Option<BTreeMap<String, String>> {
-        None
+    fn secret(
+        &self,
+        _namespace: &str,
+        _name: &str,
+    ) -> std::result::Result<Option<runner_runners::SecretData>, runner_runners::Error> {
+        Ok(None)
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use runner_workflows::spec::{Artifact, Outputs};
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactRepository, AttemptId};
+use crate::mask::Masks;
+use crate::{ArtifactRepository, AttemptId, SecretValue};
 
 /// Which isolation the engine wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +58,27 @@ pub(crate) struct Job {
     pub(crate) hidden: Vec<PathBuf>,
     /// Whether the built-in applets go on the step's PATH.
     pub(crate) applets: bool,
+    /// Where a typed step leaves its report; nothing for programs.
+    pub(crate) report: Option<String>,
     /// Memory limit in bytes, where a cgroup can be made for it.
     pub(crate) memory_bytes: Option<u64>,
+    /// Secret values the step is given; they are masked in what it writes.
+    #[serde(default)]
+    pub(crate) secrets: Vec<SecretValue>,
+}
+
+impl Job {
+    /// What remains on disk once the step is being started: the same without any secret value.
+    pub(crate) fn without_secrets(&self, masks: &Masks) -> Self {
+        let mut job = Self { secrets: Vec::new(), ..self.clone() };
+        let clean = |text: &mut String| *text = masks.text(text).into_owned();
+        for process in job.init.iter_mut().chain(&mut job.main).chain(&mut job.sidecars) {
+            process.argv.iter_mut().for_each(clean);
+            process.env.iter_mut().for_each(|(_, value)| clean(value));
+        }
+        job.files.iter_mut().for_each(|file| clean(&mut file.content));
+        job
+    }
 }
 
 /// One container as a process.
@@ -83,6 +103,8 @@ pub(crate) struct Process {
 pub(crate) struct PlacedFile {
     pub(crate) path: String,
     pub(crate) content: String,
+    /// Paths in it stay as they are, also where paths are remapped.
+    pub(crate) verbatim: bool,
     pub(crate) mode: u32,
 }
 

@@ -11,15 +11,18 @@ pub mod conformance;
 pub mod error;
 pub mod images;
 pub mod limits;
+pub mod objects;
 pub mod pod;
 pub mod process;
 pub mod runner;
 pub mod supervisor;
+pub mod typed;
 
 mod attempt;
 mod beneath;
 mod job;
 mod logs;
+mod mask;
 mod sweep;
 mod sys;
 
@@ -27,8 +30,9 @@ use std::process::ExitCode;
 
 pub use error::Error;
 pub use job::IsolationChoice;
+pub use objects::{NoObjects, Objects, SecretData, SecretValue};
 pub use pod::PodDefaults;
-pub use process::{NoObjects, Objects, ProcessConfig, ProcessRunner};
+pub use process::{ProcessConfig, ProcessRunner, guest};
 pub use runner::{
     ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,
     LogLine, LogQuery, LogStream, Observation, Reason, Runner, Sink, Stream,

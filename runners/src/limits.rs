@@ -11,6 +11,8 @@ pub const LOG_TAIL_SEGMENT_BYTES: u64 = 8 << 20;
 pub const RESULT_BYTES: usize = 256 << 10;
 /// Most bytes of one output parameter (F53).
 pub const PARAMETER_BYTES: u64 = 1 << 20;
+/// Most bytes of the report of a typed step: its result and all its parameters.
+pub const REPORT_BYTES: u64 = 8 << 20;
 /// Most bytes of one argument or `NAME=value` string with its final NUL: Linux `MAX_ARG_STRLEN` (F54).
 pub const STRING_BYTES: usize = 128 << 10;
 /// Most bytes of all arguments and variables together (F54); Linux allows a quarter of the stack limit.

@@ -10,7 +10,7 @@ use std::path::Path;
 use runner_workflows::spec::{ArchiveStrategy, Artifact, S3Artifact};
 
 pub use local::LocalRepository;
-pub(crate) use unpack::place_file_modes;
+pub(crate) use unpack::{place_file_modes, tar as unpack_tar};
 
 use crate::beneath::Beneath;
 use crate::limits::KEY_BYTES;

@@ -57,7 +57,8 @@ fn is_tar(head: &[u8]) -> bool {
     head.len() == 512 && (&head[257..262] == b"ustar" || head.iter().all(|byte| *byte == 0))
 }
 
-fn tar(source: impl Read, packed: u64, root: &Beneath, path: &Path) -> Result<(), Error> {
+/// Unpacks a tar archive; its only entry at the top becomes what is at `path`.
+pub(crate) fn tar(source: impl Read, packed: u64, root: &Beneath, path: &Path) -> Result<(), Error> {
     let placing = || format!("unpack to {}", path.display());
     // Beside the target, so that the final move stays within one file system.
     let name = path.file_name().unwrap_or(OsStr::new("root")).to_string_lossy().into_owned();

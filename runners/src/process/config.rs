@@ -1,35 +1,14 @@
-//! Settings of the process runner and the hook through which it asks for ConfigMaps and Secrets.
+//! Settings of the process runner.
 //! Reads no configuration file: the command line does that.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::images::Image;
 use crate::job::IsolationChoice;
-use crate::{Error, limits};
-
-/// Gives the content of ConfigMaps and Secrets. Called by the threads that start steps; may block.
-pub trait Objects: Send + Sync {
-    /// The data of a ConfigMap, or nothing when there is no such object.
-    fn config_map(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>>;
-    /// The data of a Secret, decoded, or nothing when there is no such object.
-    fn secret(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>>;
-}
-
-/// No ConfigMaps and no Secrets.
-pub struct NoObjects;
-
-impl Objects for NoObjects {
-    fn config_map(&self, _namespace: &str, _name: &str) -> Option<BTreeMap<String, String>> {
-        None
-    }
-
-    fn secret(&self, _namespace: &str, _name: &str) -> Option<BTreeMap<String, String>> {
-        None
-    }
-}
+use crate::typed::TypedConfig;
+use crate::{Error, NoObjects, Objects, limits};
 
 /// Settings of the process runner.
 #[derive(Clone)]
@@ -62,6 +41,8 @@ pub struct ProcessConfig {
     pub launchers: usize,
     /// ConfigMaps and Secrets.
     pub objects: Arc<dyn Objects>,
+    /// Typed steps: http, data, resource, plugin.
+    pub typed: TypedConfig,
     /// Pretends another boot of the machine, for tests.
     pub boot_id: Option<String>,
 }
@@ -87,6 +68,7 @@ impl ProcessConfig {
             drain: limits::DRAIN,
             launchers: 2,
             objects: Arc::new(NoObjects),
+            typed: TypedConfig::default(),
             boot_id: None,
         })
     }

@@ -3,12 +3,12 @@
 
 use runner_workflows::spec::k8s;
 
-use super::config::Objects;
 use super::prepare::Shape;
+use super::secrets::Secrets;
 use crate::job::{BIN_PATH, HOME_PATH};
 use crate::runner::ATTEMPT_VARIABLE;
 use crate::sweep::VARIABLE;
-use crate::{AttemptSpec, Error};
+use crate::{AttemptSpec, Error, Objects};
 
 /// What `fieldRef` can refer to.
 pub(super) struct Names<'a> {
@@ -23,7 +23,7 @@ pub(super) fn environment(
     shape: &Shape<'_>,
     names: &Names<'_>,
     base: &[(String, String)],
-    objects: &dyn Objects,
+    secrets: &Secrets<'_>,
 ) -> Result<Vec<(String, String)>, Error> {
     let spec = names.spec;
     let mut env = Env::default();
@@ -38,10 +38,10 @@ pub(super) fn environment(
         env.set(name, value.clone());
     }
     for source in shape.env_from {
-        env_from(source, spec, objects, &mut env)?;
+        env_from(source, spec, secrets, &mut env)?;
     }
     for variable in shape.env {
-        if let Some(value) = value_of(variable, names, objects, &env)? {
+        if let Some(value) = value_of(variable, names, secrets, &env)? {
             env.set(&variable.name, value);
         }
     }
@@ -70,28 +70,23 @@ impl Env {
 fn env_from(
     source: &k8s::EnvFromSource,
     spec: &AttemptSpec,
-    objects: &dyn Objects,
+    secrets: &Secrets<'_>,
     env: &mut Env,
 ) -> Result<(), Error> {
     let prefix = source.prefix.as_deref().unwrap_or("");
-    let mut all =
-        |data: Option<std::collections::BTreeMap<String, String>>, optional: bool, what: String| match data {
-            Some(data) => {
-                for (key, value) in data {
-                    env.set(&format!("{prefix}{key}"), value);
-                }
-                Ok(())
-            }
-            None if optional => Ok(()),
-            None => Err(Error::Missing(format!("{what} does not exist"))),
-        };
+    let mut set = |key: &str, value: String| env.set(&format!("{prefix}{key}"), value);
     if let Some(map) = &source.config_map_ref {
-        let data = objects.config_map(&spec.namespace, &map.name);
-        all(data, map.optional.unwrap_or(false), format!("ConfigMap {:?}", map.name))?;
+        match secrets.config_map(&spec.namespace, &map.name)? {
+            Some(data) => data.into_iter().for_each(|(key, value)| set(&key, value)),
+            None if map.optional.unwrap_or(false) => {}
+            None => return Err(Error::Missing(format!("ConfigMap {:?} does not exist", map.name))),
+        }
     }
     if let Some(secret) = &source.secret_ref {
-        let data = objects.secret(&spec.namespace, &secret.name);
-        all(data, secret.optional.unwrap_or(false), format!("Secret {:?}", secret.name))?;
+        let data = secrets.all(&spec.namespace, &secret.name, secret.optional.unwrap_or(false))?;
+        for (key, value) in data.into_iter().flatten() {
+            set(&key, secrets.text(&secret.name, &key, &value)?);
+        }
     }
     Ok(())
 }
@@ -99,35 +94,30 @@ fn env_from(
 fn value_of(
     variable: &k8s::EnvVar,
     names: &Names<'_>,
-    objects: &dyn Objects,
+    secrets: &Secrets<'_>,
     env: &Env,
 ) -> Result<Option<String>, Error> {
     let Some(from) = &variable.value_from else {
         return Ok(Some(expand(variable.value.as_deref().unwrap_or(""), &env.0)));
     };
     let namespace = &names.spec.namespace;
-    let one = |data: Option<std::collections::BTreeMap<String, String>>,
-               key: &str,
-               optional: bool,
-               what: String| {
-        match data.and_then(|mut data| data.remove(key)) {
-            Some(value) => Ok(Some(value)),
-            None if optional => Ok(None),
-            None => Err(Error::Missing(format!("variable {:?}: {what} has no key {key:?}", variable.name))),
-        }
-    };
     if let Some(map) = &from.config_map_key_ref {
-        let what = format!("ConfigMap {:?}", map.name);
-        return one(objects.config_map(namespace, &map.name), &map.key, map.optional.unwrap_or(false), what);
+        let found = secrets.config_map(namespace, &map.name)?.and_then(|mut data| data.remove(&map.key));
+        return match found {
+            None if !map.optional.unwrap_or(false) => Err(Error::Missing(format!(
+                "variable {:?}: ConfigMap {:?} has no key {:?}",
+                variable.name, map.name, map.key
+            ))),
+            found => Ok(found),
+        };
     }
     if let Some(secret) = &from.secret_key_ref {
-        let what = format!("Secret {:?}", secret.name);
-        return one(
-            objects.secret(namespace, &secret.name),
-            &secret.key,
-            secret.optional.unwrap_or(false),
-            what,
-        );
+        let found = secrets.one(namespace, &secret.name, &secret.key, secret.optional.unwrap_or(false));
+        let found = found.map_err(|error| match error {
+            Error::Missing(why) => Error::Missing(format!("variable {:?}: {why}", variable.name)),
+            other => other,
+        })?;
+        return found.map(|value| secrets.text(&secret.name, &secret.key, &value)).transpose();
     }
     if let Some(field) = &from.field_ref {
         return field_value(&field.field_path, names).map(Some);
@@ -201,7 +191,7 @@ pub(super) fn largest_parameter<'a>(spec: &'a AttemptSpec, text: &str) -> Option
 }
 
 /// A Go duration such as `1m30s` in milliseconds; 0 when it is none.
-pub(super) fn milliseconds(text: &str) -> u64 {
+pub(crate) fn milliseconds(text: &str) -> u64 {
     let mut total = 0.0;
     let mut rest = text.trim();
     while !rest.is_empty() {

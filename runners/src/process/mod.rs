@@ -12,9 +12,11 @@
 
 mod config;
 mod environment;
+pub mod guest;
 mod launch;
 mod logs;
 mod prepare;
+mod secrets;
 mod volumes;
 mod watch;
 
@@ -22,7 +24,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use config::{NoObjects, Objects, ProcessConfig};
+pub(crate) use environment::milliseconds;
+
+pub use config::ProcessConfig;
 
 use crate::attempt::{AttemptDir, CANCEL, CONTROL, CancelWish, LOCK};
 use crate::error::Doing;

@@ -8,6 +8,7 @@ use runner_workflows::spec::{
 };
 
 use super::environment::{Names, environment, expand, largest_parameter};
+use super::secrets::Secrets;
 use super::volumes::Volumes;
 use super::{Shared, repository_dir};
 use crate::artifacts::check_key;
@@ -15,9 +16,10 @@ use crate::images::command_line;
 use crate::job::{Job, PlacedFile, Process, SCRIPT_PATH};
 use crate::limits::{STRING_BYTES, STRINGS_BYTES};
 use crate::sweep::Mark;
-use crate::{AttemptSpec, Error, applets};
+use crate::{ATTEMPT_VARIABLE, AttemptSpec, Error, applets, typed};
 
 /// The parts of Kubernetes' container that matter here, whatever kind of container it was.
+#[derive(Default)]
 pub(super) struct Shape<'a> {
     pub(super) name: &'a str,
     pub(super) image: &'a str,
@@ -67,8 +69,15 @@ impl<'a> Shape<'a> {
 /// Makes the job, or says why the template cannot be run here.
 pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Result<Job, Error> {
     let template = &spec.template;
-    let mut maker =
-        Maker { shared, spec, files: Vec::new(), volumes: Volumes::new(shared, spec, path), spilled: 0 };
+    let secrets = Secrets::new(shared.config.objects.as_ref());
+    let mut maker = Maker {
+        shared,
+        spec,
+        secrets: &secrets,
+        files: Vec::new(),
+        volumes: Volumes::new(shared, &secrets, spec, path),
+        spilled: 0,
+    };
     let (main, memory_bytes) = maker.main(template)?;
     let init =
         template.init_containers.iter().map(|c| maker.process(&Shape::user(c))).collect::<Result<_, _>>()?;
@@ -82,6 +91,7 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
     // What is shared with the step on purpose must not vanish under what is hidden from it.
     hidden.retain(|dir| spec.share_cwd.as_ref().is_none_or(|shared| !shared.starts_with(dir)));
     let (files, binds) = (maker.files, maker.volumes.binds);
+    let secrets = secrets.seen();
     let mut job = Job {
         id: spec.id.clone(),
         boot_id: shared.boot_id.clone(),
@@ -109,13 +119,15 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         hidden,
         applets: false,
         memory_bytes,
+        report: typed::kind(template).map(|_| typed::REPORT_PATH.to_owned()),
+        secrets,
     };
     job.applets = mentions_applets(&job);
     Ok(job)
 }
 
 /// Default keys of the template: its own location, or the workflow's.
-fn key_prefix(spec: &AttemptSpec) -> String {
+pub(super) fn key_prefix(spec: &AttemptSpec) -> String {
     let own = spec.template.archive_location.as_ref().and_then(|location| location.s3.as_ref());
     match own.filter(|s3| !s3.key.is_empty() && s3.bucket.is_empty()) {
         Some(s3) => s3.key.trim_end_matches('/').to_owned(),
@@ -133,6 +145,7 @@ fn mentions_applets(job: &Job) -> bool {
 struct Maker<'a> {
     shared: &'a Shared,
     spec: &'a AttemptSpec,
+    secrets: &'a Secrets<'a>,
     files: Vec<PlacedFile>,
     volumes: Volumes<'a>,
     spilled: usize,
@@ -154,7 +167,12 @@ impl Maker<'_> {
             }
             process.argv.push(SCRIPT_PATH.to_owned());
             let content = script.source.clone();
-            self.files.push(PlacedFile { path: SCRIPT_PATH.to_owned(), content, mode: 0o755 });
+            self.files.push(PlacedFile {
+                path: SCRIPT_PATH.to_owned(),
+                content,
+                mode: 0o755,
+                verbatim: false,
+            });
             return Ok((vec![process], memory_limit(&shape)));
         }
         if let Some(set) = &template.container_set {
@@ -172,15 +190,36 @@ impl Maker<'_> {
             }
             return Ok((main, None));
         }
+        if let Some(kind) = typed::kind(template) {
+            return Ok((vec![self.typed(kind)?], None));
+        }
         let kind = template.kind().map_or("this kind of".to_owned(), |kind| format!("{kind:?}"));
         Err(Error::NotBuiltIn { what: format!("{kind} templates in the process runner") })
+    }
+
+    /// A step of a type of its own: this binary, with an order.
+    fn typed(&mut self, kind: &str) -> Result<Process, Error> {
+        let config = &self.shared.config;
+        let program = [config.typed.program.to_string_lossy().into_owned()];
+        let mut process = self.process(&Shape { name: "main", command: &program, ..Shape::default() })?;
+        let attempt = process.env.iter().find(|(name, _)| name == ATTEMPT_VARIABLE);
+        let attempt = attempt.and_then(|(_, value)| value.parse().ok()).unwrap_or(self.spec.id.attempt);
+        let typed = typed::typed(kind, self.spec, attempt, &config.typed, self.secrets)?;
+        self.secrets.add(typed.env.iter().filter(|(name, _)| name == typed::TOKEN_VARIABLE));
+        process.argv = typed.argv;
+        process.env.extend(typed.env);
+        if self.spec.share_cwd.is_none() {
+            process.cwd = crate::job::WORK_PATH.to_owned();
+        }
+        let path = typed::ORDER_PATH.to_owned();
+        self.files.push(PlacedFile { path, content: typed.order, mode: 0o600, verbatim: true });
+        Ok(process)
     }
 
     fn process(&mut self, shape: &Shape<'_>) -> Result<Process, Error> {
         let mark = Mark::value(&self.shared.attempt_path(&self.spec.id));
         let names = Names { spec: self.spec, host: &self.shared.host, mark };
-        let objects = self.shared.config.objects.as_ref();
-        let env = environment(shape, &names, &self.shared.config.base_env, objects)?;
+        let env = environment(shape, &names, &self.shared.config.base_env, self.secrets)?;
         let expand_all = |words: &[String]| words.iter().map(|word| expand(word, &env)).collect::<Vec<_>>();
         let (command, args) = (expand_all(shape.command), expand_all(shape.args));
         let mut argv = command_line(shape.image, &command, &args, &self.shared.config.images)?;
@@ -199,7 +238,12 @@ impl Maker<'_> {
         }
         let path = format!("/argo/staging/command-{}", self.spilled);
         self.spilled += 1;
-        self.files.push(PlacedFile { path: path.clone(), content: text.clone(), mode: 0o755 });
+        self.files.push(PlacedFile {
+            path: path.clone(),
+            content: text.clone(),
+            mode: 0o755,
+            verbatim: false,
+        });
         argv.truncate(1);
         argv.push(path);
     }
@@ -241,10 +285,11 @@ impl Maker<'_> {
             let hint = "pass large values as artifacts".to_owned();
             return Err(Error::TooLarge { what, size_bytes: total, limit_bytes: STRINGS_BYTES, hint });
         }
-        if let Some(bad) =
-            argv.iter().chain(env.iter().flat_map(|(k, v)| [k, v])).find(|text| text.contains('\0'))
-        {
-            return Err(Error::Invalid(format!("container {container:?}: {bad:?} contains a zero byte")));
+        // named, not shown: it may hold a secret (V33)
+        let word = argv.iter().position(|word| word.contains('\0')).map(|n| format!("argument {n}"));
+        let variable = env.iter().find(|(k, v)| k.contains('\0') || v.contains('\0'));
+        if let Some(bad) = word.or_else(|| variable.map(|(name, _)| format!("variable {name:?}"))) {
+            return Err(Error::Invalid(format!("{bad} of container {container:?} contains a zero byte")));
         }
         Ok(())
     }

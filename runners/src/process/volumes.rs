@@ -9,14 +9,16 @@ use runner_workflows::spec::k8s;
 use sha2::{Digest, Sha256};
 
 use super::Shared;
+use super::secrets::Secrets;
 use crate::attempt::ROOT;
 use crate::error::Doing;
 use crate::job::Bind;
-use crate::{AttemptSpec, Error};
+use crate::{AttemptSpec, Error, Objects};
 
 /// Collects the mounts of an attempt.
 pub(super) struct Volumes<'a> {
     shared: &'a Shared,
+    secrets: &'a Secrets<'a>,
     spec: &'a AttemptSpec,
     path: &'a Path,
     made: BTreeMap<String, PathBuf>,
@@ -26,8 +28,13 @@ pub(super) struct Volumes<'a> {
 
 impl<'a> Volumes<'a> {
     /// Volumes of the attempt in the directory `path`.
-    pub(super) fn new(shared: &'a Shared, spec: &'a AttemptSpec, path: &'a Path) -> Self {
-        Self { shared, spec, path, made: BTreeMap::new(), binds: Vec::new() }
+    pub(super) fn new(
+        shared: &'a Shared,
+        secrets: &'a Secrets<'a>,
+        spec: &'a AttemptSpec,
+        path: &'a Path,
+    ) -> Self {
+        Self { shared, secrets, spec, path, made: BTreeMap::new(), binds: Vec::new() }
     }
 
     /// Adds the mounts of a container. All containers of an attempt share one root, so the same mount
@@ -55,6 +62,11 @@ impl<'a> Volumes<'a> {
         // Outer mounts first, or they would cover the inner ones.
         self.binds.sort_by(|a, b| a.target.cmp(&b.target));
         Ok(())
+    }
+
+    /// The directory of a volume that some mount needed.
+    pub(super) fn made_for(&self, name: &str) -> Option<&Path> {
+        self.made.get(name).map(PathBuf::as_path)
     }
 
     fn directory(&mut self, name: &str) -> Result<PathBuf, Error> {
@@ -90,14 +102,24 @@ impl<'a> Volumes<'a> {
         let own = self.path.join(ROOT).join("volumes").join(hash(&[&volume.name]));
         make_dir(&own)?;
         let namespace = &self.spec.namespace;
-        let objects = &self.shared.config.objects;
         if let Some(map) = &volume.config_map {
-            let data = objects.config_map(namespace, &map.name);
-            fill(&own, data, map.items.as_deref(), map.optional, &format!("ConfigMap {:?}", map.name))?;
+            let what = format!("ConfigMap {:?}", map.name);
+            let data = self.secrets.config_map(namespace, &map.name)?;
+            if data.is_none() && map.optional != Some(true) {
+                return Err(Error::Missing(format!("volume {:?}: {what} does not exist", volume.name)));
+            }
+            let data = data.unwrap_or_default();
+            let files =
+                Files { what, items: map.items.as_deref(), mode: map.default_mode, optional: map.optional };
+            fill(
+                &own,
+                &files,
+                0o644,
+                |key| Ok(data.get(key).map(|text| text.clone().into_bytes())),
+                data.keys(),
+            )?;
         } else if let Some(secret) = &volume.secret {
-            let name = secret.secret_name.as_deref().unwrap_or_default();
-            let data = objects.secret(namespace, name);
-            fill(&own, data, secret.items.as_deref(), secret.optional, &format!("Secret {name:?}"))?;
+            self.secret(&own, secret)?;
         } else if volume.empty_dir.is_none() && volume.ephemeral.is_none() {
             let what = format!(
                 "the kind of volume {:?} (use emptyDir, a claim, configMap, secret or hostPath)",
@@ -109,40 +131,81 @@ impl<'a> Volumes<'a> {
     }
 }
 
-/// Writes the keys of an object as files.
-fn fill(
-    dir: &Path,
-    data: Option<BTreeMap<String, String>>,
-    items: Option<&[k8s::KeyToPath]>,
-    optional: Option<bool>,
-    what: &str,
-) -> Result<(), Error> {
-    let Some(data) = data else {
-        return if optional == Some(true) {
-            Ok(())
-        } else {
-            Err(Error::Missing(format!("{what} does not exist")))
+impl Volumes<'_> {
+    /// The keys of a Secret as files; those that are named one by one may come from sources that list nothing.
+    fn secret(&self, own: &Path, secret: &k8s::SecretVolumeSource) -> Result<(), Error> {
+        let name = secret.secret_name.as_deref().unwrap_or_default();
+        let namespace = &self.spec.namespace;
+        let optional = secret.optional == Some(true);
+        let named = secret.items.as_deref().is_some_and(|items| !items.is_empty());
+        let data = if named { None } else { self.secrets.all(namespace, name, optional)? };
+        let data = data.unwrap_or_default();
+        let what = format!("Secret {name:?}");
+        let files = Files {
+            what,
+            items: secret.items.as_deref(),
+            mode: secret.default_mode,
+            optional: secret.optional,
         };
-    };
-    let wanted: Vec<(String, &String)> = match items {
-        None | Some([]) => data.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Some(items) => {
-            items.iter().filter_map(|item| Some((item.path.clone(), data.get(&item.key)?))).collect()
-        }
-    };
-    for (path, value) in wanted {
-        crate::artifacts::check_key(&path)?;
-        let file = dir.join(&path);
-        if let Some(parent) = file.parent() {
-            make_dir(parent)?;
-        }
-        let writing = || format!("write a key of {what}");
-        let mut options = std::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o644).open(&file).doing(writing)?;
-        std::io::Write::write_all(&mut file, value.as_bytes()).doing(writing)?;
+        let value = |key: &str| match data.get(key) {
+            Some(value) => Ok(Some(value.expose().to_vec())),
+            None => {
+                Ok(self.secrets.one(namespace, name, key, optional)?.map(|value| value.expose().to_vec()))
+            }
+        };
+        // not readable for everybody, as Kubernetes' 0644 would be: this directory is no memory of a pod's own
+        fill(own, &files, 0o600, value, data.keys())
     }
-    Ok(())
+}
+
+/// Which keys of an object become which files.
+struct Files<'a> {
+    what: String,
+    items: Option<&'a [k8s::KeyToPath]>,
+    mode: Option<i32>,
+    optional: Option<bool>,
+}
+
+/// Writes the keys of an object as files. Named keys must exist, as in Kubernetes, unless it is optional.
+fn fill<'k>(
+    dir: &Path,
+    files: &Files<'_>,
+    mode: u32,
+    value: impl Fn(&str) -> Result<Option<Vec<u8>>, Error>,
+    keys: impl Iterator<Item = &'k String>,
+) -> Result<(), Error> {
+    let wanted: Vec<(&str, &str, Option<i32>)> = match files.items {
+        None | Some([]) => keys.map(|key| (key.as_str(), key.as_str(), files.mode)).collect(),
+        Some(items) => {
+            let one = |item: &'_ k8s::KeyToPath| item.mode.or(files.mode);
+            return items.iter().try_for_each(|item| match value(&item.key)? {
+                Some(bytes) => write(dir, &files.what, &item.path, one(item), mode, &bytes),
+                None if files.optional == Some(true) => Ok(()),
+                None => Err(Error::Missing(format!("{} has no key {:?}", files.what, item.key))),
+            });
+        }
+    };
+    wanted.into_iter().try_for_each(|(key, path, own)| match value(key)? {
+        Some(bytes) => write(dir, &files.what, path, own, mode, &bytes),
+        None => Ok(()),
+    })
+}
+
+fn write(dir: &Path, what: &str, path: &str, own: Option<i32>, mode: u32, bytes: &[u8]) -> Result<(), Error> {
+    crate::artifacts::check_key(path)?;
+    let file = dir.join(path);
+    if let Some(parent) = file.parent() {
+        make_dir(parent)?;
+    }
+    let writing = || format!("write a key of {what}");
+    let mode = own.and_then(|mode| u32::try_from(mode).ok()).unwrap_or(mode) & 0o777;
+    let mut options = std::fs::OpenOptions::new();
+    // written through the owner's permission, then as wanted: 0400 is a usual wish
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(mode | 0o200).open(&file).doing(writing)?;
+    std::io::Write::write_all(&mut file, bytes).doing(writing)?;
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    file.set_permissions(permissions).doing(writing)
 }
 
 fn make_dir(path: &Path) -> Result<(), Error> {

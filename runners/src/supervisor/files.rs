@@ -26,7 +26,8 @@ pub(super) fn place(job: &Job, places: &Places, repository: Option<&dyn Driver>)
         places.root().create_dirs(Path::new(dir), 0o755).doing(|| format!("create {dir}"))?;
     }
     for file in &job.files {
-        write_text(places, &file.path, places.rewrite(&file.content).as_bytes(), file.mode)?;
+        let content = if file.verbatim { file.content.clone() } else { places.rewrite(&file.content) };
+        write_text(places, &file.path, content.as_bytes(), file.mode)?;
     }
     for input in &job.inputs {
         place_artifact(input, places, repository)?;

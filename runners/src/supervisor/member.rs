@@ -12,6 +12,7 @@ use crate::Error;
 use crate::attempt::AttemptDir;
 use crate::error::Doing;
 use crate::job::{Job, Process};
+use crate::mask;
 
 /// What came of the processes.
 pub(super) struct Ran {
@@ -66,6 +67,8 @@ pub(super) struct Member<'a> {
     pub(super) state: State,
     pub(super) pipes: [Option<File>; 2],
     pub(super) log: LogWriter,
+    /// What of standard output and standard error is held back because a secret may begin there.
+    pub(super) held: [mask::Stream; 2],
     pub(super) ended: Ended,
     retries_left: u32,
     pub(super) not_before: Duration,
@@ -85,6 +88,7 @@ pub(super) fn members<'a>(job: &'a Job, attempt: &AttemptDir) -> Result<Vec<Memb
                 state: State::Waiting,
                 pipes: [None, None],
                 log: LogWriter::new(dir, name, job.log_head_bytes, job.log_segment_bytes),
+                held: Default::default(),
                 ended: Ended {
                     name: plan.name.clone(),
                     role,

@@ -6,11 +6,13 @@
 
 mod clock;
 mod files;
+pub mod guest;
 mod member;
 mod mounts;
 mod outputs;
 mod places;
 mod pump;
+mod report;
 mod root;
 mod run;
 mod spawn;
@@ -28,6 +30,7 @@ pub(crate) use pump::{HEADER_BYTES, log_name, stream_number};
 use crate::attempt::{self, AttemptDir, CONTROL, HANDLE, Handle, SPEC};
 use crate::error::Doing;
 use crate::job::{IsolationChoice, Job};
+use crate::mask::Masks;
 use crate::{Error, Exit, ExitPhase, Isolation, Reason};
 use clock::Clock;
 use places::Places;
@@ -62,10 +65,12 @@ fn supervise(dir: &Path) -> Result<(), Error> {
     let Some(attempt) = attempt else { return Err(Error::NotFound(dir.display().to_string())) };
     let job = attempt.read_json::<Job>(SPEC).doing(|| "read the job".into())?;
     let Some(Ok(job)) = job else { return Err(Error::Invalid("the job cannot be read".into())) };
-    let exit = match execute(&job, &attempt, dir, &clock) {
+    let masks = Masks::new(&job.secrets);
+    let mut exit = match execute(&job, &attempt, dir, &clock, &masks) {
         Ok(exit) => exit,
         Err(error) => failed(&clock, error.to_string(), Reason::NotStarted),
     };
+    outputs::mask(&mut exit, &masks);
     attempt.write_exit(&exit).doing(|| "write the exit record".into())
 }
 
@@ -82,7 +87,7 @@ fn failed(clock: &Clock, message: String, reason: Reason) -> Exit {
     }
 }
 
-fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock) -> Result<Exit, Error> {
+fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock, masks: &Masks) -> Result<Exit, Error> {
     let control =
         attempt.open_file(CONTROL, OFlags::RDWR | OFlags::NONBLOCK).doing(|| "open the control".into())?;
     // Opened now: its path cannot be reached from inside the private root.
@@ -90,13 +95,19 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock) -> Result
         if files::needs_repository(job) { Some(crate::artifacts::open(&job.repository)?) } else { None };
     let entered = enter(job, dir)?;
     write_handle(job, attempt, clock, &entered).doing(|| "write the handle".into())?;
+    if !job.secrets.is_empty() {
+        // from here on the attempt is adopted or lost, never started from its job again
+        let bytes =
+            serde_json::to_vec(&job.without_secrets(masks)).map_err(|e| Error::Invalid(e.to_string()))?;
+        attempt.replace(SPEC, &bytes).doing(|| "take the secrets out of the job".into())?;
+    }
     restrict().doing(|| "restrict the step".into())?;
     let places = Places::new(job, entered.isolation, dir).doing(|| "open the private root".into())?;
     if let Err(error) = files::place(job, &places, repository.as_deref()) {
         return Ok(failed(clock, error.to_string(), Reason::Input));
     }
     let isolation = entered.isolation;
-    let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, isolation };
+    let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, isolation, masks };
     let ran = run::run(job, &setting)?;
     Ok(outputs::collect(job, attempt, &places, repository.as_deref(), clock, ran))
 }

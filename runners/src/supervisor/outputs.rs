@@ -10,10 +10,12 @@ use super::clock::Clock;
 use super::member::{Ended, Ran, Role, Stopped};
 use super::places::Places;
 use super::pump::log_name;
+use super::report;
 use crate::artifacts::{Driver, Packing, repository_key, set_repository_key};
 use crate::attempt::AttemptDir;
 use crate::job::Job;
 use crate::limits::PARAMETER_BYTES;
+use crate::mask::Masks;
 use crate::{Error, Exit, ExitPhase, Reason};
 
 /// Argo's text for a step that exceeded its own deadline.
@@ -28,11 +30,16 @@ pub(super) fn collect(
     clock: &Clock,
     ran: Ran,
 ) -> Exit {
-    let verdict = judge(&ran);
+    let mut verdict = judge(&ran);
     let mut outputs = Outputs { result: ran.result, ..Outputs::default() };
     outputs.exit_code = main_of(&ran.ended).and_then(|main| main.exit_code).map(|code| code.to_string());
     let mut failures = Vec::new();
-    for declared in &job.outputs.parameters {
+    let report = job.report.as_deref().map(|path| report::read(path, places));
+    let reported = match report {
+        Some(report) => report::merge(report, job, ran.stopped.is_some(), &mut verdict, &mut outputs),
+        None => Vec::new(),
+    };
+    for declared in job.outputs.parameters.iter().filter(|declared| !reported.contains(&declared.name)) {
         match parameter(declared, places) {
             Ok(parameter) => outputs.parameters.push(parameter),
             Err(error) => failures.push(error.to_string()),
@@ -53,7 +60,7 @@ pub(super) fn collect(
     let mut exit = Exit {
         phase: verdict.phase,
         message: verdict.message,
-        exit_code: main_of(&ran.ended).and_then(|main| main.exit_code),
+        exit_code: main_of(&ran.ended).and_then(|main| main.exit_code).filter(|_| job.report.is_none()),
         started_at: clock.started_at,
         finished_at: clock.now(),
         outputs,
@@ -67,10 +74,23 @@ pub(super) fn collect(
     exit
 }
 
-struct Verdict {
-    phase: ExitPhase,
-    message: String,
-    reason: Option<Reason>,
+/// Takes secret values out of everything that goes to the journal (V33).
+pub(super) fn mask(exit: &mut Exit, masks: &Masks) {
+    if masks.is_empty() {
+        return;
+    }
+    let clean = |text: &mut String| *text = masks.text(text).into_owned();
+    clean(&mut exit.message);
+    exit.outputs.result.iter_mut().for_each(clean);
+    let values = exit.outputs.parameters.iter_mut().filter_map(|parameter| parameter.value.as_mut());
+    values.for_each(|value| clean(&mut value.0));
+}
+
+/// How an attempt ended, before its outputs were looked at.
+pub(super) struct Verdict {
+    pub(super) phase: ExitPhase,
+    pub(super) message: String,
+    pub(super) reason: Option<Reason>,
 }
 
 fn main_of(ended: &[Ended]) -> Option<&Ended> {

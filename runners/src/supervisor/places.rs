@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::Isolation;
 use crate::attempt::ROOT;
 use crate::beneath::{Beneath, Links};
-use crate::job::Job;
+use crate::job::{Bind, Job};
 
 /// Directories of which only the named file itself is remapped, never the directory.
 const SYSTEM_DIRS: [&str; 15] = [
@@ -60,6 +60,17 @@ impl Places {
         rewrites.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
         rewrites.dedup_by(|a, b| a.0 == b.0);
         Ok(Self { root, rewrites, mounted })
+    }
+
+    /// The places of containers: volumes where they are mounted, everything else below `root`.
+    pub(super) fn over(root: &Path, binds: &[Bind]) -> io::Result<Self> {
+        let mut mounted = Vec::new();
+        for bind in binds.iter().filter(|bind| bind.source.is_dir()) {
+            mounted.push((PathBuf::from(&bind.target), Beneath::open(&bind.source, Links::InRoot)?));
+        }
+        // The innermost mount holds the file.
+        mounted.sort_by_key(|(target, _)| std::cmp::Reverse(target.components().count()));
+        Ok(Self { root: Beneath::open(root, Links::InRoot)?, rewrites: Vec::new(), mounted })
     }
 
     /// The boundary that holds a path of the template, and the path below it.

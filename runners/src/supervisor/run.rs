@@ -20,6 +20,7 @@ use crate::attempt::{AttemptDir, CANCEL, CancelWish};
 use crate::error::Doing;
 use crate::job::{HOME_PATH, Job};
 use crate::limits::{RESULT_BYTES, SWEEP};
+use crate::mask::Masks;
 use crate::sweep::{Home, Mark, kill_all};
 use crate::{Error, Isolation, Stream};
 
@@ -39,6 +40,7 @@ struct Supervisor<'a> {
     kill_at: Option<Duration>,
     mark: Mark,
     buffer: Vec<u8>,
+    masks: &'a Masks,
 }
 
 /// Where an attempt runs.
@@ -50,6 +52,7 @@ pub(super) struct Setting<'a> {
     pub(super) control: &'a File,
     pub(super) clock: &'a Clock,
     pub(super) isolation: Isolation,
+    pub(super) masks: &'a Masks,
 }
 
 /// Runs everything to its end.
@@ -66,6 +69,7 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
         kill_at: None,
         mark: mark(setting.dir, setting.isolation),
         buffer: vec![0; 64 << 10],
+        masks: setting.masks,
     };
     // A wish that came before anybody listened on the FIFO.
     if let Ok(Some(Ok(wish))) = attempt.read_json::<CancelWish>(CANCEL) {
@@ -178,9 +182,10 @@ impl Supervisor<'_> {
             }
             Err(failure) => {
                 member.state = State::Done;
-                member.log.write(Stream::Supervisor, self.clock.now(), failure.message.as_bytes());
+                let message = self.masks.text(&failure.message).into_owned();
+                member.log.write(Stream::Supervisor, self.clock.now(), message.as_bytes());
                 member.ended.exit_code = Some(failure.exit_code);
-                member.ended.not_started = Some(failure.message);
+                member.ended.not_started = Some(message);
             }
         }
     }
@@ -246,21 +251,38 @@ impl Supervisor<'_> {
         let member = &mut self.members[index];
         let Some(pipe) = &mut member.pipes[which] else { return };
         match pipe.read(&mut self.buffer) {
-            Ok(0) => member.pipes[which] = None,
-            Ok(len) => {
-                let chunk = &self.buffer[..len];
-                let stream = if which == 0 { Stream::Stdout } else { Stream::Stderr };
-                member.log.write(stream, self.clock.now(), chunk);
-                if stream == Stream::Stdout
-                    && is_result(member, self.job)
-                    && let Some(result) = &mut self.result
-                {
-                    result.push(chunk);
-                }
+            Ok(len) if len > 0 => {
+                let chunk = member.held[which].push(self.masks, &self.buffer[..len]).into_owned();
+                self.record(index, which, &chunk);
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(_) => member.pipes[which] = None,
+            Ok(_) | Err(_) => {
+                member.pipes[which] = None;
+                self.let_go(index, which);
+            }
         }
+    }
+
+    /// What a container wrote, without secrets.
+    fn record(&mut self, index: usize, which: usize, chunk: &[u8]) {
+        if chunk.is_empty() {
+            return;
+        }
+        let member = &mut self.members[index];
+        let stream = if which == 0 { Stream::Stdout } else { Stream::Stderr };
+        member.log.write(stream, self.clock.now(), chunk);
+        if stream == Stream::Stdout
+            && is_result(member, self.job)
+            && let Some(result) = &mut self.result
+        {
+            result.push(chunk);
+        }
+    }
+
+    /// What was held back, once nothing more can come.
+    fn let_go(&mut self, index: usize, which: usize) {
+        let rest = self.members[index].held[which].finish(self.masks);
+        self.record(index, which, &rest);
     }
 
     fn take_command(&mut self) {
@@ -375,6 +397,7 @@ impl Supervisor<'_> {
                     }
                     self.pump(index, which);
                 }
+                self.let_go(index, which);
             }
             self.members[index].log.finish();
         }
