@@ -36,7 +36,7 @@ use crate::wire::Wire;
 pub fn main(args: Vec<OsString>) -> ExitCode {
     // what the process runner starts is this program too; it must start fast and needs nothing else
     let words: Vec<String> = args.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    if let Some(code) = runner_runners::dispatch(&words) {
+    if let Some(code) = runner_runners::dispatch(&words).or_else(|| runner_plugins::dispatch(&words)) {
         return code;
     }
     match Cli::try_parse_from(&args) {

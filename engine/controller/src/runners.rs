@@ -31,20 +31,21 @@ impl Runners {
     /// # Errors
     /// The text for the node when there is none.
     pub fn of(&self, template: &Template) -> Result<Arc<dyn Runner>, String> {
-        let missing = |what: &str| format!("{what} is not built in yet");
         match template.kind() {
-            Some(TemplateKind::Container | TemplateKind::Script | TemplateKind::ContainerSet) => {
-                self.process.clone().ok_or_else(|| "no runner for processes is configured".to_owned())
-            }
-            Some(TemplateKind::Resource) => Err(missing("a runner for resource templates")),
-            Some(TemplateKind::Data) => Err(missing("a runner for data templates")),
-            Some(TemplateKind::Http) => Err(missing("a runner for http templates")),
-            Some(TemplateKind::Plugin) => Err(missing("a runner for plugin templates")),
+            Some(TemplateKind::Container | TemplateKind::Script | TemplateKind::ContainerSet) => self.process(),
+            // Processes of the runner's own binary, wherever the other steps run (`runner_runners::typed`).
+            Some(
+                TemplateKind::Resource | TemplateKind::Data | TemplateKind::Http | TemplateKind::Plugin,
+            ) => self.process(),
             Some(TemplateKind::Steps | TemplateKind::Dag | TemplateKind::Suspend) => {
                 Err("a template of this kind runs no step of its own".to_owned())
             }
             None => Err("the template has no kind, or more than one".to_owned()),
         }
+    }
+
+    fn process(&self) -> Result<Arc<dyn Runner>, String> {
+        self.process.clone().ok_or_else(|| "no runner for processes is configured".to_owned())
     }
 
     /// All of them, for what concerns every runner.

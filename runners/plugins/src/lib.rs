@@ -1,2 +1,60 @@
-//! RUNS A TYPED STEP: the work of http, data and plugin templates, done inside a supervised process of this binary.
-//! Starts no process by itself and remembers nothing: the process runner does both.
+//! The work of typed steps (http, data, executor plugins): `runner __step KIND ORDER REPORT`, in a process.
+//! Knows nothing of retries, workflows or the engine: it reads an order, does it and leaves a report.
+//!
+//! A new kind of plugin is a new line in [`perform`] and a module with
+//! `pub fn run(step: &Step) -> Result<Done, Failure>`.
+
+pub mod data;
+pub mod http;
+pub mod order;
+pub mod remote;
+pub mod web;
+
+use std::process::ExitCode;
+
+pub use order::{Done, Failure, Step};
+
+/// Does a typed step when the words ask for one; nothing when they are meant for somebody else.
+///
+/// `main` calls this before it starts a runtime or parses anything. `args` are all words of the process.
+pub fn dispatch(args: &[String]) -> Option<ExitCode> {
+    (args.get(1).map(String::as_str) == Some(runner_runners::typed::COMMAND))
+        .then(|| main(args.get(2..).unwrap_or_default()))
+}
+
+/// Does the step `KIND ORDER REPORT [in:NAME=PATH | out:NAME=PATH]...`.
+///
+/// The exit code is 0 whenever a report was written, whatever it says: the phase of the node is in it.
+pub fn main(args: &[String]) -> ExitCode {
+    let outcome = Step::read(args).and_then(|step| {
+        let done = perform(&step);
+        if let Err(failure) = &done {
+            eprintln!("{}", failure.message);
+        }
+        step.report(done)
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(step: &Step) -> Result<Done, Failure> {
+    match step.kind() {
+        "data" => data::run(step),
+        "http" => http::run(step),
+        "plugin" => plugin(step),
+        other => Err(Failure::error(format!("{other} templates are not built in"))),
+    }
+}
+
+/// Our own plugins by name; every other name belongs to a server that speaks Argo's protocol.
+fn plugin(step: &Step) -> Result<Done, Failure> {
+    match step.plugin_name() {
+        Some(_other) => remote::run(step),
+        None => Err(Failure::error("`plugin` must be a map with one key, the plugin's name")),
+    }
+}
