@@ -11,6 +11,7 @@ mod controller;
 mod core;
 mod dispatch;
 mod error;
+mod estimate;
 mod follow;
 mod gate;
 mod gc;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runner_machine::{Action, Fact, Input, Plan, Submit};
+use runner_machine::{Action, Estimates, Fact, Input, Plan, Submit};
 use runner_store::{
     Append, Appended, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Seq, Store, StreamId, Wakeup,
 };
@@ -14,6 +14,7 @@ use runner_workflows::resolve::ResolvedWorkflow;
 use crate::clock::after;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::estimate::estimate;
 use crate::inbox::Incoming;
 use crate::lease;
 use crate::load;
@@ -89,12 +90,15 @@ pub(crate) async fn submit(core: &Arc<Core>, request: SubmitRequest) -> Result<S
     if request.namespace.is_empty() {
         return Err(Error::Invalid("a workflow needs a namespace".to_owned()));
     }
+    let labels = &request.resolved.metadata.labels;
+    let estimates = estimate(core.store.as_ref(), &request.namespace, labels).await;
     match naming(&request)? {
-        Naming::Exact(name) => attempt(core, &request, name).await,
+        Naming::Exact(name) => attempt(core, &request, name, estimates).await,
         Naming::Prefix(prefix) => {
             let mut last = Error::Invalid("no name".to_owned());
             for _ in 0..NAME_TRIES {
-                match attempt(core, &request, format!("{prefix}{}", core.ids.suffix())).await {
+                let name = format!("{prefix}{}", core.ids.suffix());
+                match attempt(core, &request, name, estimates.clone()).await {
                     Err(error @ Error::NameTaken { .. }) => last = error,
                     other => return other,
                 }
@@ -112,9 +116,14 @@ struct Prepared {
     lease: Option<Lease>,
 }
 
-async fn attempt(core: &Arc<Core>, request: &SubmitRequest, name: String) -> Result<Submitted> {
+async fn attempt(
+    core: &Arc<Core>,
+    request: &SubmitRequest,
+    name: String,
+    estimates: Option<Estimates>,
+) -> Result<Submitted> {
     let now = core.clock.now();
-    let prepared = prepare(core, request, &name, now)?;
+    let prepared = prepare(core, request, &name, estimates, now)?;
     let Prepared { mut run, append, actions, lease } = prepared;
     let stream = run.stream.clone();
     let store = core.store.as_ref();
@@ -154,7 +163,13 @@ async fn attempt(core: &Arc<Core>, request: &SubmitRequest, name: String) -> Res
     }
 }
 
-fn prepare(core: &Arc<Core>, request: &SubmitRequest, name: &str, now: Timestamp) -> Result<Prepared> {
+fn prepare(
+    core: &Arc<Core>,
+    request: &SubmitRequest,
+    name: &str,
+    estimates: Option<Estimates>,
+    now: Timestamp,
+) -> Result<Prepared> {
     let uid = core.ids.uid(now);
     let stream = StreamId::workflow(&uid)?;
     let mut workflow = request.resolved.clone();
@@ -170,7 +185,8 @@ fn prepare(core: &Arc<Core>, request: &SubmitRequest, name: &str, now: Timestamp
     let epoch = if request.detached { Epoch::ZERO } else { Epoch::FIRST };
     let lease = (!request.detached).then(|| Lease { stream: stream.clone(), epoch, until });
     let mut run = Run::fresh(stream, epoch, Arc::new(plan));
-    let submit = Submit { name: name.to_owned(), namespace: request.namespace.clone(), uid, workflow };
+    let submit =
+        Submit { name: name.to_owned(), namespace: request.namespace.clone(), uid, workflow, estimates };
     let inputs = [Input::Submit(Box::new(submit)), Input::Begin].map(Incoming::Input);
     let decision = run.decide(inputs.into(), now).map_err(|e| Error::Spec(e.0))?;
     let mut locks = Locks::new(run.stream.key());

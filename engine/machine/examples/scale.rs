@@ -45,7 +45,13 @@ fn run(templates: &str) -> f64 {
     let plan = Plan::new(Arc::new(resolved.clone())).unwrap();
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut status = WorkflowStatus::default();
-    let submit = Submit { name: "wf".into(), namespace: "ns".into(), uid: "u".into(), workflow: resolved };
+    let submit = Submit {
+        name: "wf".into(),
+        namespace: "ns".into(),
+        uid: "u".into(),
+        workflow: resolved,
+        estimates: None,
+    };
     decide(&plan, &mut status, Input::Submit(Box::new(submit)), now).unwrap();
     let start = Instant::now();
     decide(&plan, &mut status, Input::Begin, now).unwrap();

@@ -49,6 +49,7 @@ pub fn attempt_plan(
     let mut template = render_template(&compiled, &vars, &node.inputs)?;
     let spec = &plan.workflow.spec;
     template.volumes.extend(spec.volumes.iter().filter(|v| !compiled.template.volumes.contains(v)).cloned());
+    template.volumes.extend(status.claims.volumes());
     let name = if template.name.is_empty() { &compiled.template.name } else { &template.name };
     let retry_of = match node.owner {
         Owner::Retry(of) => of,

@@ -8,6 +8,7 @@ use runner_workflows::spec::{Inputs, Outputs, Parameter, TemplateRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::estimates::Estimates;
 use crate::node::{MemoStatus, NodeFlag, NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
 use crate::{Shutdown, Timestamp};
 
@@ -29,6 +30,9 @@ pub enum Fact {
         at: Timestamp,
         /// What it does, frozen.
         workflow: Box<ResolvedWorkflow>,
+        /// How long an earlier run took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        estimates: Option<Box<Estimates>>,
     },
     /// Its phase or message changed without ending it.
     WorkflowStarted {

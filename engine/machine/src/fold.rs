@@ -1,6 +1,7 @@
 //! fold: the meaning of each fact for the status. Total over legal facts, `IllegalFact` otherwise.
 //! Decides nothing: what should happen next is `decide`.
 
+use crate::claims::Claims;
 use crate::error::IllegalFact;
 use crate::fact::{Fact, NewNode, OutputsChange, Settings};
 use crate::names::{display_name, fnv32a, node_id};
@@ -95,7 +96,9 @@ pub fn fold(status: &mut WorkflowStatus, fact: &Fact) -> Result<(), IllegalFact>
 fn fold_workflow(status: &mut WorkflowStatus, fact: &Fact) {
     status.index.touched_workflow = true;
     match fact {
-        Fact::WorkflowSubmitted { name, namespace, uid, at, workflow, .. } => {
+        Fact::WorkflowSubmitted { name, namespace, uid, at, workflow, estimates, .. } => {
+            status.claims = Claims::of(&workflow.spec);
+            status.estimates = estimates.as_deref().cloned();
             status.name.clone_from(name);
             status.namespace.clone_from(namespace);
             status.uid.clone_from(uid);
@@ -115,6 +118,10 @@ fn fold_workflow(status: &mut WorkflowStatus, fact: &Fact) {
                 status.started_at = Some(*at);
             }
             status.finished_at = None;
+            if *phase == WorkflowPhase::Running {
+                let name = status.name.clone();
+                status.claims.bind(&name);
+            }
             status.arm_deadline();
         }
         Fact::WorkflowFinished { phase, message, at } => {
@@ -122,6 +129,7 @@ fn fold_workflow(status: &mut WorkflowStatus, fact: &Fact) {
             status.message.clone_from(message);
             status.started_at.get_or_insert(*at);
             status.finished_at = Some(*at);
+            status.claims.release(*phase);
             status.work = Work::None;
             status.index.runtimes.clear();
             status.index.blocked.clear();

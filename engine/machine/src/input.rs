@@ -4,6 +4,7 @@
 use runner_workflows::resolve::ResolvedWorkflow;
 use runner_workflows::spec::Outputs;
 
+use crate::estimates::Estimates;
 use crate::node::{NodeIx, NodePhase};
 use crate::{Command, Timestamp};
 
@@ -68,7 +69,7 @@ pub enum Input {
 }
 
 /// What a new run is made of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Submit {
     /// Name, unique in its namespace.
     pub name: String,
@@ -78,6 +79,8 @@ pub struct Submit {
     pub uid: String,
     /// What it does.
     pub workflow: ResolvedWorkflow,
+    /// How long an earlier run of the same template took, if there was one.
+    pub estimates: Option<Estimates>,
 }
 
 /// What a runner saw.

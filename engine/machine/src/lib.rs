@@ -10,19 +10,23 @@
 mod action;
 mod argo;
 mod attempt;
+mod claims;
 mod command;
 mod decide;
 mod duration;
 mod error;
+mod estimates;
 mod fact;
 mod fold;
 mod globals;
 mod input;
 pub mod limits;
+pub mod metrics;
 mod names;
 mod node;
 mod outstanding;
 mod plan;
+mod resources;
 mod selector;
 mod status;
 
@@ -32,6 +36,7 @@ pub use command::Command;
 pub use decide::decide;
 pub use duration::{format_duration, parse_duration};
 pub use error::{Error, IllegalFact};
+pub use estimates::Estimates;
 pub use fact::{Fact, NewNode, OutputsChange};
 pub use fold::{fold, replay};
 pub use input::{Input, MemoEntry, Observed, Submit};
@@ -42,6 +47,7 @@ pub use node::{
 };
 pub use outstanding::{outstanding, outstanding_of};
 pub use plan::Plan;
+pub use resources::ResourcesDuration;
 pub use selector::Selector;
 pub use status::{Shutdown, WorkflowStatus};
 

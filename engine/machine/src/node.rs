@@ -170,6 +170,11 @@ impl NodeType {
         }
     }
 
+    /// True for nodes that count in the progress by themselves (Argo's `executable`); others are sums.
+    pub fn has_progress(self) -> bool {
+        matches!(self, Self::Pod | Self::HTTP | Self::Plugin | Self::Container | Self::Suspend)
+    }
+
     /// True for nodes whose work is one attempt of a runner.
     pub fn is_attempt(self) -> bool {
         matches!(self, Self::Pod | Self::HTTP | Self::Plugin)
@@ -201,6 +206,22 @@ pub enum Owner {
     Hook(NodeIx, String),
     /// A container set's pod; this is one of its containers.
     ContainerSet(NodeIx),
+}
+
+impl Owner {
+    /// The node that waits, if it is a node.
+    pub fn node(&self) -> Option<NodeIx> {
+        match self {
+            Self::Workflow | Self::WorkflowExit | Self::WorkflowHook(_) => None,
+            Self::Steps(owner, _)
+            | Self::Group(owner, _, _)
+            | Self::Dag(owner, _)
+            | Self::TaskGroup(owner, _)
+            | Self::Retry(owner)
+            | Self::Hook(owner, _)
+            | Self::ContainerSet(owner) => Some(*owner),
+        }
+    }
 }
 
 /// Argo's node flags.
@@ -366,5 +387,18 @@ impl LockStand {
     /// The store knows of it: a place in a queue or a lock is to be given back when its end comes.
     pub fn owes_release(&self) -> bool {
         *self != Self::None
+    }
+}
+
+impl Node {
+    /// Progress of a node that counts by itself: what it reported, all of it once it succeeded, else one thing
+    /// to do (as Argo's `UpdateProgress`). None for sums.
+    pub(crate) fn own_progress(&self) -> Option<(u64, u64)> {
+        if !self.node_type.has_progress() {
+            return None;
+        }
+        let (done, all) = self.progress.unwrap_or((0, 1));
+        let complete = matches!(self.phase, NodePhase::Succeeded | NodePhase::Skipped | NodePhase::Omitted);
+        Some(if complete { (all, all) } else { (done.min(all), all) })
     }
 }

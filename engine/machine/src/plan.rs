@@ -23,6 +23,8 @@ pub struct Plan {
     /// The spec.
     pub workflow: Arc<ResolvedWorkflow>,
     cache: Mutex<BTreeMap<String, Result<Arc<Compiled>, String>>>,
+    /// Something emits metrics; some of them are gauges of passing time.
+    metrics: (bool, bool),
 }
 
 /// One compiled template.
@@ -43,6 +45,8 @@ pub(crate) struct Compiled {
     pub(crate) dag: Option<Dag>,
     /// Steps and tasks whose `outputs.result` something in this template refers to.
     pub(crate) results: BTreeSet<String>,
+    /// Requests and limits hold no tags.
+    pub(crate) literal_resources: bool,
     /// The template as JSON text, to see which variables an inline template needs.
     pub(crate) text: String,
 }
@@ -104,7 +108,18 @@ impl Plan {
         if workflow.version > runner_workflows::resolve::RESOLVED_VERSION {
             return Err(Error::Spec(format!("it was written by a newer version ({})", workflow.version)));
         }
-        Ok(Self { workflow, cache: Mutex::new(BTreeMap::new()) })
+        let metrics = look_for_metrics(&workflow);
+        Ok(Self { workflow, cache: Mutex::new(BTreeMap::new()), metrics })
+    }
+
+    /// Whether anything in the workflow emits metrics.
+    pub fn has_metrics(&self) -> bool {
+        self.metrics.0
+    }
+
+    /// Whether a template has a gauge of passing time.
+    pub fn has_realtime(&self) -> bool {
+        self.metrics.1
     }
 
     /// The template that a name or reference means in a scope.
@@ -207,6 +222,27 @@ impl Compiled {
     }
 }
 
+/// Whether the workflow has metrics, and whether templates have realtime ones. Inline templates count.
+fn look_for_metrics(workflow: &ResolvedWorkflow) -> (bool, bool) {
+    fn look(template: &Template, found: &mut (bool, bool)) {
+        for metric in template.metrics.iter().flat_map(|metrics| &metrics.prometheus) {
+            found.0 = true;
+            found.1 |= crate::metrics::is_realtime(metric);
+        }
+        let steps = template.steps.iter().flatten().flatten().filter_map(|step| step.inline.as_deref());
+        let tasks = template.dag.iter().flat_map(|dag| &dag.tasks).filter_map(|task| task.inline.as_deref());
+        steps.chain(tasks).for_each(|inline| look(inline, found));
+    }
+    let mut found = (workflow.spec.metrics.is_some(), false);
+    let stored = workflow.stored_templates.values();
+    for template in
+        workflow.spec.templates.iter().chain(stored).chain(workflow.spec.template_defaults.as_deref())
+    {
+        look(template, &mut found);
+    }
+    found
+}
+
 fn not_found(name: &str, reference: Option<&TemplateRef>) -> String {
     match reference {
         Some(r) => format!("template {}.{} not found", r.name, r.template),
@@ -249,7 +285,20 @@ fn compile(
     };
     let text = serde_json::to_string(&*template).map_err(|e| e.to_string())?;
     let results = result_mentions(&text, if template.dag.is_some() { "tasks" } else { "steps" });
-    Ok(Compiled { results, scope, template, kind, body, artifacts, defaults, steps, dag, text })
+    let literal_resources = crate::resources::are_literal(&template);
+    Ok(Compiled {
+        results,
+        scope,
+        template,
+        kind,
+        body,
+        artifacts,
+        defaults,
+        steps,
+        dag,
+        literal_resources,
+        text,
+    })
 }
 
 fn default_text(parameter: &Parameter) -> Result<Option<Text>, String> {

@@ -8,7 +8,9 @@ use runner_workflows::spec::{Outputs, Parameter};
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::claims::Claims;
 use crate::decide::Runtime;
+use crate::estimates::Estimates;
 use crate::node::{LockStand, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
 
 /// How a run was asked to end.
@@ -84,6 +86,12 @@ pub struct WorkflowStatus {
     pub work: Work,
     /// Where the run itself stands with its locks.
     pub locks: LockStand,
+    /// How long it will take, as far as an earlier run tells.
+    pub estimates: Option<Estimates>,
+    /// Why a run that was taken over cannot go on.
+    pub(crate) unusable: Option<String>,
+    /// Volume claims made for it.
+    pub(crate) claims: Claims,
     /// Nodes by number; undone nodes leave a hole.
     pub(crate) nodes: Vec<Option<Node>>,
     /// Next attempt number of names whose node was undone.
@@ -105,7 +113,7 @@ pub(crate) struct Index {
     pub(crate) open: BTreeSet<NodeIx>,
     pub(crate) touched: BTreeSet<NodeIx>,
     pub(crate) touched_workflow: bool,
-    pub(crate) done_pods: (u64, u64),
+    pub(crate) progress: (u64, u64),
     pub(crate) runtimes: BTreeMap<NodeIx, Runtime>,
     pub(crate) blocked: BTreeSet<NodeIx>,
     /// Nodes with a hook that waits for room.
@@ -165,9 +173,9 @@ impl WorkflowStatus {
         std::mem::take(&mut self.index.touched).into_iter().collect()
     }
 
-    /// Pods done and pods known, as printed in `progress`.
+    /// What is done and all there is, as printed in `progress`: sums of what the nodes report.
     pub fn progress(&self) -> (u64, u64) {
-        self.index.done_pods
+        self.index.progress
     }
 
     /// Nodes that have not ended.
@@ -315,12 +323,10 @@ impl Index {
         if active_pod {
             step(&mut self.active_pods);
         }
-        if matches!(node.node_type, NodeType::Pod | NodeType::HTTP | NodeType::Plugin) {
-            let done = |value: &mut u64| if add { *value += 1 } else { *value = value.saturating_sub(1) };
-            done(&mut self.done_pods.1);
-            if node.phase == NodePhase::Succeeded {
-                done(&mut self.done_pods.0);
-            }
+        if let Some((done, all)) = node.own_progress() {
+            let sum =
+                |value: u64, by: u64| if add { value.saturating_add(by) } else { value.saturating_sub(by) };
+            self.progress = (sum(self.progress.0, done), sum(self.progress.1, all));
         }
         let Some(boundary) = node.boundary else { return };
         if !is_child {

@@ -6,6 +6,7 @@ mod labels;
 mod legacy;
 pub mod merge;
 mod resolved;
+mod restriction;
 mod scope;
 mod source;
 mod spec_merge;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 pub use legacy::{normalize_cron, normalize_spec, normalize_template};
 pub use resolved::{RESOLVED_VERSION, ResolvedWorkflow};
+pub use restriction::TemplateReferencing;
 pub use scope::{TemplateHolder, TemplateScope};
 pub use source::{Catalog, TemplateSource};
 pub use spec_merge::{join_metadata, join_specs};
@@ -22,7 +24,7 @@ pub(crate) use spec_merge::{location_kinds, parse_defaults};
 pub(crate) use stored::has_tag;
 
 use crate::diagnostic::Diagnostic;
-use crate::spec::{Workflow, WorkflowSpec, WorkflowTemplate};
+use crate::spec::{Workflow, WorkflowSpec, WorkflowTemplate, WorkflowTemplateRef};
 
 /// What the submitter says beside the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +58,10 @@ pub fn resolve(
 ) -> Result<ResolvedWorkflow, Vec<Diagnostic>> {
     let mut workflow = workflow.clone();
     apply_submission(&mut workflow, submission);
+    let referencing = source.template_referencing();
+    if let Some(problem) = referencing.and_then(|_| restriction::problem(&workflow.spec)) {
+        return Err(vec![problem]);
+    }
     let defaults = parse_defaults(source.workflow_defaults()).map_err(|e| vec![bad_merge(&e)])?;
     let template = referred(&workflow.spec, source)?;
     let default_spec = defaults.as_ref().map(|d| &d.spec);
@@ -64,6 +70,9 @@ pub fn resolve(
     normalize_spec(&mut spec);
     arguments::override_parameters(&mut spec, &submission.parameters);
     let mut metadata = workflow.metadata;
+    if let Some(reference) = &workflow.spec.workflow_template_ref {
+        metadata.labels.insert(reference_label(reference).to_owned(), reference.name.clone());
+    }
     if let Some(defaults) = &defaults {
         join_metadata(&mut metadata, &defaults.metadata);
     }
@@ -84,7 +93,17 @@ pub fn resolve(
     out.stored_spec = template.is_some().then(|| out.spec.clone());
     out.stored_templates = stored.templates;
     out.config_maps = config_maps;
+    out.referencing = referencing;
     Ok(out)
+}
+
+/// Argo's label with the name of the template that a workflow was made from; estimates look for it.
+fn reference_label(reference: &WorkflowTemplateRef) -> &'static str {
+    if reference.cluster_scope {
+        "workflows.argoproj.io/cluster-workflow-template"
+    } else {
+        "workflows.argoproj.io/workflow-template"
+    }
 }
 
 /// The template that `workflowTemplateRef` names.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::merge;
+use super::restriction::TemplateReferencing;
 use super::scope::{TemplateHolder, TemplateScope};
 use crate::spec::{Metadata, ObjectMeta, Template, WorkflowSpec};
 
@@ -30,6 +31,9 @@ pub struct ResolvedWorkflow {
     /// The ConfigMaps that inputs of templates refer to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// What the engine demanded when it took the workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referencing: Option<TemplateReferencing>,
     /// Version of this serialized form.
     pub version: u32,
     /// Templates with defaults merged in, built on first use.

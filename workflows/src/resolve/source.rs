@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::restriction::TemplateReferencing;
 use crate::parse::Manifest;
 use crate::spec::WorkflowTemplate;
 
@@ -18,6 +19,10 @@ pub trait TemplateSource {
     fn config_map(&self, name: &str) -> Option<&BTreeMap<String, String>>;
     /// A Workflow as JSON whose metadata and spec are merged under every workflow.
     fn workflow_defaults(&self) -> Option<&Value> {
+        None
+    }
+    /// What the engine demands of workflows; nothing without it.
+    fn template_referencing(&self) -> Option<TemplateReferencing> {
         None
     }
     /// Names of the (cluster) workflow templates; used for references whose name holds a tag, and for hints.
@@ -42,6 +47,8 @@ pub struct Catalog {
     pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Workflow defaults.
     pub workflow_defaults: Option<Value>,
+    /// What the engine demands of workflows.
+    pub template_referencing: Option<TemplateReferencing>,
 }
 
 impl Catalog {
@@ -80,6 +87,10 @@ impl TemplateSource for Catalog {
 
     fn workflow_defaults(&self) -> Option<&Value> {
         self.workflow_defaults.as_ref()
+    }
+
+    fn template_referencing(&self) -> Option<TemplateReferencing> {
+        self.template_referencing
     }
 
     fn template_names(&self, cluster_scope: bool) -> Vec<String> {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use runner_workflows::spec::{Inputs, Outputs, TemplateRef};
+use runner_workflows::resolve::TemplateReferencing;
+use runner_workflows::spec::{Inputs, Outputs, TemplateRef, WorkflowSpec};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ struct ArgoStatus {
     finished_at: Option<String>,
     nodes: BTreeMap<String, ArgoNode>,
     outputs: Option<Outputs>,
+    stored_workflow_template_spec: Option<WorkflowSpec>,
+    persistent_volume_claims: Vec<runner_workflows::spec::k8s::Volume>,
 }
 
 #[derive(Deserialize, Default)]
@@ -63,6 +66,10 @@ struct Waiting {
     waiting: String,
 }
 
+/// Argo's message for a run whose spec is not the one it was started with.
+const SPEC_CHANGED: &str =
+    "WorkflowSpec may not change during execution when the controller is set `templateReferencing: Secure`";
+
 fn time(text: Option<&String>) -> Option<Timestamp> {
     text.and_then(|text| text.parse().ok())
 }
@@ -80,7 +87,16 @@ impl WorkflowStatus {
         self.started_at = time(argo.started_at.as_ref());
         self.finished_at = time(argo.finished_at.as_ref());
         self.outputs = argo.outputs.unwrap_or_default();
+        let stored = argo.stored_workflow_template_spec;
+        if plan.workflow.referencing == Some(TemplateReferencing::Secure)
+            && stored.is_some_and(|spec| Some(&spec) != plan.workflow.stored_spec.as_ref())
+        {
+            self.unusable = Some(SPEC_CHANGED.to_owned());
+        }
+        self.claims.adopt(&argo.persistent_volume_claims);
         if self.phase == WorkflowPhase::Running {
+            let name = self.name.clone();
+            self.claims.bind(&name);
             self.started_at.get_or_insert(now);
         }
         let mut nodes: Vec<ArgoNode> =

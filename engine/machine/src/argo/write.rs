@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::decide::{lock_needs, locks_of};
 use crate::globals::rfc3339;
-use crate::node::{Node, NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
+use crate::node::{Node, NodeIx, NodePhase, NodeType, WorkflowPhase};
 use crate::plan::Plan;
+use crate::resources::{self, ResourcesDuration};
 use crate::status::WorkflowStatus;
 
 impl WorkflowStatus {
@@ -25,20 +26,25 @@ impl WorkflowStatus {
         if !self.message.is_empty() {
             out.insert("message".into(), json!(self.message));
         }
-        let progress = self.node_progress();
-        let pods = self.nodes().filter(|(_, node)| node.node_type.is_attempt());
-        let (done, all) =
-            pods.map(|(_, node)| own_progress(node)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let sums = Sums::of(plan, self);
+        let (done, all) = self.progress();
         out.insert("progress".into(), json!(format!("{done}/{all}")));
-        let nodes: Map<String, Value> = self
-            .nodes()
-            .map(|(ix, node)| (node.id.clone(), self.node_json(ix, node, progress.get(&ix).copied())))
-            .collect();
+        if !sums.total.is_empty() {
+            out.insert("resourcesDuration".into(), json!(sums.total));
+        }
+        let nodes: Map<String, Value> =
+            self.nodes().map(|(ix, node)| (node.id.clone(), self.node_json(ix, node, &sums))).collect();
         if !nodes.is_empty() {
             out.insert("nodes".into(), Value::Object(nodes));
         }
         if !self.outputs.is_empty() {
             out.insert("outputs".into(), serde_json::to_value(&self.outputs).unwrap_or_default());
+        }
+        if let Some(claims) = self.claims.json() {
+            out.insert("persistentVolumeClaims".into(), claims);
+        }
+        if let Some(estimates) = self.estimates.as_ref().filter(|estimates| estimates.seconds > 0) {
+            out.insert("estimatedDuration".into(), json!(estimates.seconds));
         }
         let conditions = self.conditions();
         if !conditions.is_empty() {
@@ -70,25 +76,7 @@ impl WorkflowStatus {
         conditions
     }
 
-    /// Progress of every node: a pod is one of one, composites are sums.
-    fn node_progress(&self) -> BTreeMap<NodeIx, (u64, u64)> {
-        let mut sums: BTreeMap<NodeIx, (u64, u64)> = BTreeMap::new();
-        for (ix, node) in self.nodes() {
-            if !node.node_type.is_attempt() {
-                continue;
-            }
-            let own = own_progress(node);
-            let mut at = Some(ix);
-            while let Some(here) = at {
-                let sum = sums.entry(here).or_default();
-                *sum = (sum.0 + own.0, sum.1 + own.1);
-                at = self.node(here).and_then(owner_index);
-            }
-        }
-        sums
-    }
-
-    fn node_json(&self, ix: NodeIx, node: &Node, progress: Option<(u64, u64)>) -> Value {
+    fn node_json(&self, ix: NodeIx, node: &Node, sums: &Sums) -> Value {
         let mut out = Map::new();
         let mut text = |key: &str, value: &str| {
             if !value.is_empty() {
@@ -108,7 +96,7 @@ impl WorkflowStatus {
         if let Some(boundary) = node.boundary.and_then(|ix| self.node(ix)) {
             text("boundaryID", &boundary.id);
         }
-        if let Some((done, all)) = progress {
+        if let Some((done, all)) = sums.progress.get(&ix) {
             text("progress", &format!("{done}/{all}"));
         }
         if let Some(at) = node.started_at {
@@ -145,7 +133,12 @@ impl WorkflowStatus {
         if let Some(lock) = node.locks.waiting() {
             out.insert("synchronizationStatus".into(), json!({"waiting": lock}));
         }
-        let _ = ix;
+        if let Some(durations) = sums.durations.get(&ix) {
+            out.insert("resourcesDuration".into(), json!(durations));
+        }
+        if let Some(seconds) = self.estimates.as_ref().and_then(|known| known.node(&self.name, node)) {
+            out.insert("estimatedDuration".into(), json!(seconds));
+        }
         Value::Object(out)
     }
 
@@ -194,21 +187,40 @@ impl WorkflowStatus {
     }
 }
 
-/// Progress of one pod: what it reported, all of it once it succeeded.
-fn own_progress(node: &Node) -> (u64, u64) {
-    let (done, all) = node.progress.unwrap_or((0, 1));
-    if node.phase == NodePhase::Succeeded { (all, all) } else { (done, all) }
+/// What composite nodes sum up over the nodes below them.
+#[derive(Default)]
+struct Sums {
+    progress: BTreeMap<NodeIx, (u64, u64)>,
+    durations: BTreeMap<NodeIx, ResourcesDuration>,
+    total: ResourcesDuration,
 }
 
-fn owner_index(node: &Node) -> Option<NodeIx> {
-    match node.owner {
-        Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => None,
-        Owner::Steps(owner, _)
-        | Owner::Group(owner, _, _)
-        | Owner::Dag(owner, _)
-        | Owner::TaskGroup(owner, _)
-        | Owner::Retry(owner)
-        | Owner::Hook(owner, _)
-        | Owner::ContainerSet(owner) => Some(owner),
+impl Sums {
+    fn of(plan: &Plan, status: &WorkflowStatus) -> Self {
+        let mut sums = Self::default();
+        for (ix, node) in status.nodes() {
+            let progress = node.own_progress();
+            let durations = resources::of_pod(plan, status, ix, node);
+            if let Some(durations) = &durations {
+                resources::add(&mut sums.total, durations);
+            }
+            if progress.is_none() && durations.is_none() {
+                continue;
+            }
+            let mut at = Some(ix);
+            while let Some(here) = at {
+                let counts_itself = status.node(here).is_some_and(|n| n.node_type.has_progress());
+                if let Some((done, all)) = progress.filter(|_| here == ix || !counts_itself) {
+                    let sum = sums.progress.entry(here).or_default();
+                    *sum = (sum.0 + done, sum.1 + all);
+                }
+                let ended = status.node(here).is_some_and(|node| node.phase.fulfilled());
+                if let Some(durations) = durations.as_ref().filter(|_| ended) {
+                    resources::add(sums.durations.entry(here).or_default(), durations);
+                }
+                at = status.node(here).and_then(|node| node.owner.node());
+            }
+        }
+        sums
     }
 }

@@ -15,7 +15,14 @@ use crate::status::Shutdown;
 
 impl Turn<'_> {
     pub(super) fn advance_workflow(&mut self) {
-        if self.status.phase.completed() || !self.locked() {
+        if self.status.phase.completed() {
+            return;
+        }
+        if let Some(message) = self.status.unusable.clone() {
+            self.end(WorkflowPhase::Error, message);
+            return;
+        }
+        if !self.locked() {
             return;
         }
         if !self.started() {

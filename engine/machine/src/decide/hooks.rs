@@ -319,16 +319,7 @@ impl Turn<'_> {
 
     /// The node that waits for this one, if a node does.
     pub(super) fn owner_of(&self, ix: NodeIx) -> Option<NodeIx> {
-        match self.node(ix)?.owner {
-            Owner::Workflow | Owner::WorkflowExit | Owner::WorkflowHook(_) => None,
-            Owner::Steps(owner, _)
-            | Owner::Group(owner, _, _)
-            | Owner::Dag(owner, _)
-            | Owner::TaskGroup(owner, _)
-            | Owner::Retry(owner)
-            | Owner::Hook(owner, _)
-            | Owner::ContainerSet(owner) => Some(owner),
-        }
+        self.node(ix)?.owner.node()
     }
 }
 

@@ -142,6 +142,7 @@ impl Turn<'_> {
             uid: submit.uid,
             at: self.now,
             workflow: Box::new(submit.workflow),
+            estimates: submit.estimates.map(Box::new),
         });
         Ok(())
     }

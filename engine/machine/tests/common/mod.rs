@@ -78,6 +78,7 @@ impl Run {
             namespace: "ns".into(),
             uid: "uid-1".into(),
             workflow: resolved,
+            estimates: None,
         })));
         run
     }

@@ -33,7 +33,8 @@ pub(super) fn reconcile(world: &mut World, number: usize) -> Result<(), String> 
     if first {
         report_missing(world, number)?;
     }
-    turn(world, number, if first { Input::Begin } else { Input::Tick })?;
+    let begins = std::mem::take(&mut world.runs[number].taken_over) || first;
+    turn(world, number, if begins { Input::Begin } else { Input::Tick })?;
     advance(world, number)?;
     let Some(phase) = world.runs[number].ended else { return Ok(()) };
     while world.runs[number].pods.iter().any(|pod| pod.reported != Some(phase)) {

@@ -23,6 +23,8 @@ pub(super) fn world(index: &Index, case: &Case) -> Result<World, String> {
         items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     world.config = given.get("config").cloned().unwrap_or_else(|| json!({}));
+    let restriction = world.config.pointer("/workflowRestrictions/templateReferencing").cloned();
+    world.catalog.template_referencing = restriction.and_then(|mode| serde_json::from_value(mode).ok());
     if let Some(env) = given.get("env").and_then(Value::as_object) {
         let texts = env.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
         world.env = texts.collect();

