@@ -6,7 +6,7 @@ use crate::fact::Fact;
 use crate::node::{AttemptState, NodeIx, NodePhase, NodeType, Work};
 use crate::status::Timer;
 
-const DEADLINE: &str = "Step exceeded its deadline";
+pub(super) const DEADLINE: &str = "Step exceeded its deadline";
 
 impl Turn<'_> {
     /// Does everything whose time has come.

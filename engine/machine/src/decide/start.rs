@@ -10,6 +10,7 @@ use runner_workflows::spec::{Inputs, Outputs, Template, TemplateKind, TemplateRe
 use serde_json::Value;
 
 use super::admit::Room;
+use super::deadline::DEADLINE;
 use super::inputs::Passed;
 use super::scope::{input_vars, own_vars, render_template};
 use super::{Todo, Turn};
@@ -183,16 +184,21 @@ impl Turn<'_> {
         self.enter_unlocked(ix, compiled, template);
     }
 
-    /// As Argo when a pod would have to be made after a shutdown: the node exists, but nothing runs any more.
+    /// As Argo when a pod would have to be made after a shutdown or the run's deadline: the node exists, but
+    /// nothing runs any more.
     fn stopped_before_start(&mut self, ix: NodeIx) -> bool {
         let Some(node) = self.status.node(ix) else { return true };
         let starts = node.node_type.is_attempt() || node.node_type == NodeType::Suspend;
-        let shutdown = self.status.shutdown.filter(|shutdown| starts && !shutdown.allows(node.exit_handler));
-        if let Some(shutdown) = shutdown {
-            let message = format!("workflow shutdown with strategy: {}", shutdown.as_str());
+        let shutdown = self.status.shutdown.filter(|shutdown| !shutdown.allows(node.exit_handler));
+        let message = match shutdown {
+            Some(shutdown) => format!("workflow shutdown with strategy: {}", shutdown.as_str()),
+            None if self.status.deadline_passed && !node.exit_handler => DEADLINE.to_owned(),
+            None => return false,
+        };
+        if starts {
             self.finish(ix, NodePhase::Failed, message, None);
         }
-        shutdown.is_some()
+        starts
     }
 
     /// After the locks: the cache, then the work.

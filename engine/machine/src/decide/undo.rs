@@ -132,8 +132,7 @@ impl Turn<'_> {
                 (0..*number).any(|earlier| {
                     self.status
                         .by_name(&format!("{name}[{earlier}]"))
-                        .and_then(|group| self.node(group))
-                        .is_some_and(|group| group.children.iter().any(|child| undone.contains(child)))
+                        .is_some_and(|group| undone.contains(&group) || self.has_undone_child(group, undone))
                 })
             }
             Owner::Dag(dag, task) => {
