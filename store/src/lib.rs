@@ -19,7 +19,7 @@ pub use error::{Error, Result};
 pub use ids::{CommandId, Digest, Epoch, Seq, StreamId};
 pub use memory::{Fault, FaultHook, MemorySnapshot, MemoryStore};
 pub use ports::{Blobs, BoxFuture, Catalog, Inbox, Journal, Locks, Maintenance, Memo, Store};
-pub use query::{Cursor, LabelTerm, Page, TimeRange, WorkflowQuery, WorkflowSort};
+pub use query::{Cursor, DurationRange, LabelTerm, Page, TimeRange, WorkflowQuery, WorkflowSort};
 pub use rows::{
     Changes, Command, Lease, LockHolder, LockState, LockWaiter, Manifest, MemoEntry, NewManifest, NodeRow,
     Projection, Record, StreamInfo, StreamProblem, VerifyReport, WorkflowRow,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Error, Result, WorkflowRow};
 
@@ -62,6 +62,27 @@ impl TimeRange {
     }
 }
 
+/// How long a workflow ran, from its start to its end or, while it runs, to `now`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DurationRange {
+    /// Not shorter.
+    pub from: Option<SignedDuration>,
+    /// Shorter.
+    pub to: Option<SignedDuration>,
+    /// The end of what has none yet.
+    pub now: Timestamp,
+}
+
+impl DurationRange {
+    /// Whether the row is inside; what has not started has no duration.
+    #[must_use]
+    pub fn contains(&self, row: &WorkflowRow) -> bool {
+        let Some(started) = row.started_at else { return false };
+        let took = row.finished_at.unwrap_or(self.now).duration_since(started);
+        self.from.is_none_or(|from| took >= from) && self.to.is_none_or(|to| took < to)
+    }
+}
+
 /// Order of a list. Ties are broken by uid, so that pages neither repeat nor skip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WorkflowSort {
@@ -95,6 +116,10 @@ pub struct WorkflowQuery {
     pub finished: TimeRange,
     /// Names that begin with this text, as it is (no wildcards).
     pub name_prefix: Option<String>,
+    /// Ran that long.
+    pub duration: Option<DurationRange>,
+    /// Rows whose body holds each of these texts somewhere: a quick filter for callers that look closer.
+    pub body_contains: Vec<String>,
     /// Order.
     pub sort: WorkflowSort,
     /// Rows per page; 0 means the largest page.
@@ -117,7 +142,13 @@ impl WorkflowQuery {
             && self.created.contains(row.created_at)
             && self.name_prefix.as_ref().is_none_or(|prefix| row.name.starts_with(prefix.as_str()))
             && self.labels.iter().all(|term| term.matches(&row.labels))
+            && self.duration.is_none_or(|range| range.contains(row))
+            && self.body_contains.iter().all(|text| holds(&row.body, text.as_bytes()))
     }
+}
+
+fn holds(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
 }
 
 /// One page of a list.

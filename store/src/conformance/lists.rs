@@ -2,7 +2,7 @@
 //! Deliberately compares with the definition instead of spelling out every combination.
 
 use super::*;
-use crate::{Cursor, Error, LabelTerm, TimeRange, WorkflowQuery, WorkflowSort};
+use crate::{Cursor, DurationRange, Error, LabelTerm, TimeRange, WorkflowQuery, WorkflowSort};
 
 const PHASES: [&str; 4] = ["Running", "Succeeded", "Failed", "Pending"];
 
@@ -17,6 +17,8 @@ async fn fill(pair: &Pair) -> Vec<WorkflowRow> {
         row.phase = PHASES[number % 4].to_owned();
         row.created_at = at(seconds);
         row.finished_at = (number % 3 == 0).then(|| at(seconds * 2));
+        row.started_at = (number % 7 != 0).then(|| at(seconds - 10));
+        row.body = format!("{{\"env\":\"{}\"}}", ["prod", "test", "100%"][number % 3]).into_bytes();
         row.labels.clear();
         if number % 2 == 0 {
             row.labels.insert("team".to_owned(), ["red", "blue"][(number / 2) % 2].to_owned());
@@ -46,6 +48,11 @@ fn queries() -> Vec<WorkflowQuery> {
     let labels = |labels: Vec<LabelTerm>| WorkflowQuery { labels, ..base() };
     let values = || vec![text("red"), text("green")];
     let range = |from: Option<i64>, to: Option<i64>| TimeRange { from: from.map(at), to: to.map(at) };
+    let took = |from: Option<i64>, to: Option<i64>| {
+        let bound = |seconds: Option<i64>| seconds.map(jiff::SignedDuration::from_secs);
+        let duration = DurationRange { from: bound(from), to: bound(to), now: at(30) };
+        WorkflowQuery { duration: Some(duration), ..base() }
+    };
     vec![
         base(),
         WorkflowQuery { namespace: Some(text("other")), ..base() },
@@ -66,6 +73,19 @@ fn queries() -> Vec<WorkflowQuery> {
         labels(vec![LabelTerm::Exists(text("a.b/c"))]),
         labels(vec![LabelTerm::NotExists(text("a.b/c")), LabelTerm::Exists(text("team"))]),
         labels(vec![LabelTerm::Equals(text("a.b/c"), String::new())]),
+        labels(vec![LabelTerm::Equals(text("team"), text("red")), LabelTerm::Exists(text("a.b/c"))]),
+        WorkflowQuery {
+            phases: vec![text("Failed"), text("Running")],
+            namespace: Some(text("default")),
+            ..labels(vec![LabelTerm::Equals(text("team"), text("blue"))])
+        },
+        WorkflowQuery { name_prefix: Some(text("build-1")), namespace: Some(text("default")), ..base() },
+        took(Some(25), None),
+        took(None, Some(15)),
+        WorkflowQuery { phases: vec![text("Running"), text("Failed")], ..took(Some(12), Some(40)) },
+        WorkflowQuery { namespace: Some(text("other")), ..took(Some(20), None) },
+        WorkflowQuery { body_contains: vec![text("prod")], ..base() },
+        WorkflowQuery { body_contains: vec![text("100%"), text("env")], ..base() },
     ]
 }
 
@@ -105,6 +125,34 @@ pub async fn lists_agree_with_the_definition(pair: Pair) {
             assert!(page.items.iter().all(|item| rows.contains(item)));
         }
     }
+}
+
+/// A label that changes, goes or comes with its workflow is found as it is now.
+pub async fn labels_are_found_as_they_are_now(pair: Pair) {
+    let labelled = |pairs: &[(&str, &str)]| {
+        let labels = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        WorkflowRow { labels, ..row("w1") }
+    };
+    let find = async |key: &str, value: &str| {
+        let labels = vec![LabelTerm::Equals(key.to_owned(), value.to_owned())];
+        pair.b.list_workflows(WorkflowQuery { labels, ..WorkflowQuery::default() }).await.unwrap().items.len()
+    };
+    let mut append = create("w1", "a");
+    append.workflow = Some(labelled(&[("team", "red"), ("keep", "1")]));
+    if let Some(create) = &mut append.create {
+        create.name = "w1".to_owned();
+    }
+    done(&pair.a, append).await;
+    assert_eq!((find("team", "red").await, find("keep", "1").await), (1, 1));
+    let mut append = more("w1", Epoch::FIRST, Seq(1));
+    append.workflow = Some(labelled(&[("team", "blue"), ("keep", "1"), ("new", "")]));
+    done(&pair.a, append).await;
+    assert_eq!((find("team", "red").await, find("team", "blue").await), (0, 1));
+    assert_eq!((find("keep", "1").await, find("new", "").await), (1, 1));
+    let stream = stream("w1");
+    pair.a.close(&stream, Epoch::FIRST).await.unwrap();
+    pair.a.delete_workflow(&stream).await.unwrap();
+    assert_eq!((find("team", "blue").await, find("keep", "1").await), (0, 0));
 }
 
 /// Pages together are the whole list; a cursor of another order is refused.
@@ -198,5 +246,6 @@ fn hostile_queries(text: &str) -> Vec<WorkflowQuery> {
         labels(LabelTerm::Equals("team".to_owned(), text())),
         labels(LabelTerm::In("team".to_owned(), vec![text()])),
         labels(LabelTerm::Exists(text())),
+        WorkflowQuery { body_contains: vec![format!("hostile{}", text())], ..base() },
     ]
 }

@@ -69,7 +69,7 @@ macro_rules! conformance_tests {
             manifests_have_generations, projections_follow_the_journal, projections_can_be_rebuilt,
             deleting_needs_a_closed_stream, blobs_are_kept_once, memo_entries_remember_their_use,
             // lists
-            lists_agree_with_the_definition, lists_go_in_pages, v36_filters_are_not_sql,
+            lists_agree_with_the_definition, labels_are_found_as_they_are_now, lists_go_in_pages, v36_filters_are_not_sql,
             // locks
             a_mutex_is_served_in_order, a_semaphore_counts, a_grant_takes_all_or_none,
             a_busy_lock_undoes_the_append, locks_belong_to_their_stream, p2_capacity_holds_under_concurrency,

@@ -15,6 +15,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod ways;
 mod write;
 mod write_catalog;
 mod writer;

@@ -1,12 +1,17 @@
 //! Migrations: all or nothing, never backwards, several processes at once.
-//! Deliberately uses made-up later versions, since there is only one yet.
+//! Deliberately uses a made-up later version than the last real one.
 
 use super::*;
 use crate::conformance::create;
-use crate::{Error, Maintenance as _};
+use crate::{Catalog as _, Error, Maintenance as _};
 
 const SECOND: &str = "CREATE TABLE added_one (a INTEGER) STRICT;\n\nALTER TABLE memo ADD COLUMN extra TEXT;\n\n\
      CREATE INDEX added_index ON added_one (a);\n";
+
+/// The real migrations and one more.
+fn and(later: &str) -> Vec<&str> {
+    migrate::MIGRATIONS.iter().copied().chain([later]).collect()
+}
 
 async fn version_of(path: &Path) -> u32 {
     let mut connection = connect::for_inspection(path, &small()).await.unwrap();
@@ -31,17 +36,17 @@ async fn f62_a_migration_that_fails_at_any_statement_leaves_the_old_version() {
         let mut broken: Vec<&str> = statements.clone();
         broken.insert(failing, "INSERT INTO no_such_table VALUES (1)");
         let broken = format!("{};\n", broken.join(";\n"));
-        let opened = SqliteStore::open_with(&path, small(), &[migrate::MIGRATIONS[0], &broken]).await;
+        let opened = SqliteStore::open_with(&path, small(), &and(&broken)).await;
         assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
-        assert_eq!((version_of(&path).await, schema_of(&path).await), (1, before.clone()), "{failing}");
+        assert_eq!((version_of(&path).await, schema_of(&path).await), (2, before.clone()), "{failing}");
         let old = SqliteStore::open(&path, small()).await.unwrap();
         assert_eq!(length(&old, "w1").await, 1);
         old.shutdown().await.unwrap();
     }
-    let new = SqliteStore::open_with(&path, small(), &[migrate::MIGRATIONS[0], SECOND]).await.unwrap();
+    let new = SqliteStore::open_with(&path, small(), &and(SECOND)).await.unwrap();
     assert_eq!(length(&new, "w1").await, 1);
     assert!(new.verify().await.unwrap().is_clean());
-    assert_eq!(version_of(&path).await, 2);
+    assert_eq!(version_of(&path).await, 3);
 }
 
 #[tokio::test]
@@ -64,12 +69,12 @@ async fn f63_an_older_binary_refuses_a_newer_schema_and_leaves_it_alone() {
     let (_directory, path, store) = fresh().await;
     store.append(create("w1", "a")).await.unwrap();
     store.shutdown().await.unwrap();
-    let newer = [migrate::MIGRATIONS[0], SECOND];
+    let newer = and(SECOND);
     SqliteStore::open_with(&path, small(), &newer).await.unwrap().shutdown().await.unwrap();
     let before = std::fs::read(&path).unwrap();
     for _ in 0..2 {
         let refused = SqliteStore::open(&path, small()).await;
-        assert_eq!(refused.unwrap_err(), Error::SchemaTooNew { found: 2, supported: 1 });
+        assert_eq!(refused.unwrap_err(), Error::SchemaTooNew { found: 3, supported: 2 });
     }
     assert!(std::fs::read(&path).unwrap() == before);
     let store = SqliteStore::open_with(&path, small(), &newer).await.unwrap();
@@ -112,6 +117,23 @@ async fn many_openers_of_a_new_database_agree() {
     }
     assert_eq!(stores[0].streams(None, 0).await.unwrap().len(), 12);
     assert!(stores[0].verify().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn f62_rows_of_the_first_version_are_found_by_label_after_the_migration() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let label = crate::LabelTerm::Equals("team".to_owned(), "red".to_owned());
+    let query = crate::WorkflowQuery { labels: vec![label], ..crate::WorkflowQuery::default() };
+    let old = SqliteStore::open_with(&path, small(), &migrate::MIGRATIONS[..1]).await.unwrap();
+    let mut append = create("w1", "a");
+    let labels = [("team".to_owned(), "red".to_owned())].into();
+    append.workflow.as_mut().unwrap().labels = labels;
+    old.append(append).await.unwrap();
+    old.shutdown().await.unwrap();
+    let new = SqliteStore::open(&path, small()).await.unwrap();
+    assert_eq!(new.list_workflows(query).await.unwrap().items.len(), 1);
+    assert!(new.verify().await.unwrap().is_clean());
 }
 
 #[test]
