@@ -1,4 +1,29 @@
 //! THE LANGUAGE OF EVENTS and the machine that decides on them: Argo Events' kinds, filters, transforms, parameters.
 //! Pure: no clock, no network, no files; what acts on a decision is in `runner-events`.
+//!
+//! - [`load`]: EventSource, EventBus and Sensor out of manifests, of the types in [`spec`]; [`kinds`]: their types by
+//!   name.
+//! - [`event`]: an event; [`filter`]: whether it counts for a dependency and why; [`transform`]: how it changes before.
+//! - [`conditions`]: which dependencies a trigger needs; [`parameter`] and [`trigger`]: what a firing will do.
+//! - [`path`], [`dest`], [`template`], [`jq`], [`lua`]: the languages in which values are read, written and computed.
+//! - [`schedule`]: when clocks are due; [`duration`]: Go's durations.
 
+pub mod conditions;
+pub mod dest;
+pub mod duration;
+pub mod event;
+pub mod filter;
+pub mod jq;
+pub mod kinds;
+pub mod load;
+pub mod lua;
+pub mod machine;
+pub mod parameter;
+pub mod path;
+pub mod schedule;
+pub mod selector;
+pub mod source_filter;
 pub mod spec;
+pub mod template;
+pub mod transform;
+pub mod trigger;

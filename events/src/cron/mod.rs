@@ -6,11 +6,10 @@
 
 mod driver;
 mod machine;
-mod schedule;
 
 pub use driver::{CRON_LABEL, Crons, Error, KIND, Result, SCHEDULED_TIME, Started};
 pub use machine::{
     Action, Child, Fact, How, IllegalFact, Input, MISSED_LIMIT, NAME_LIMIT, ON_TIME, Pending, Phase, Policy,
     Reason, Status, child_name, decide, fold, idempotency_key, next_tick, outstanding, schedules, tick_after,
 };
-pub use schedule::{Invalid, Schedule};
+pub use runner_sensors::schedule::{Invalid, Schedule};

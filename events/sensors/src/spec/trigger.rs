@@ -155,7 +155,7 @@ pub struct TriggerParameterSource {
     pub use_raw_data: bool,
     /// Value when the event has none.
     #[serde(skip_serializing_if = "is_default")]
-    pub value: String,
+    pub value: Option<String>,
 }
 
 /// When a trigger counts as successful.

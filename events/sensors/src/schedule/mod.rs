@@ -114,7 +114,7 @@ fn period(text: &str) -> Result<i64, Invalid> {
     if text.parse::<f64>().is_ok() {
         return Err(bad());
     }
-    let length = runner_machine::parse_duration(text).map_err(|_| bad())?;
+    let length = crate::duration::parse(text).map_err(|_| bad())?;
     if length < SignedDuration::ZERO {
         return Err(bad());
     }
