@@ -18,7 +18,14 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("runner-controller", &["runner-workflows", "runner-machine", "runner-store", "runner-runners"]),
     (
         "runner-events",
-        &["runner-workflows", "runner-sensors", "runner-machine", "runner-store", "runner-controller"],
+        &[
+            "runner-workflows",
+            "runner-sensors",
+            "runner-machine",
+            "runner-store",
+            "runner-runners",
+            "runner-controller",
+        ],
     ),
     ("runner-cli", &["*"]),
     ("runner-tests", &["*"]),

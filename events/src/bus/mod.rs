@@ -1,0 +1,138 @@
+//! The bus is the store: each event is a stream of its own, `event/<id>`, whose first record is the event and whose
+//! later records say what came of it. What was published is durable, and is published once per key of its sender.
+//! Knows no sensors: whoever takes an event says what came of it.
+//!
+//! Ids are UUIDs of version 7: they sort by the time at which events came, and so does [`Bus::list`].
+
+mod error;
+mod event;
+mod list;
+mod note;
+mod take;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use runner_controller::{Clock, Ids};
+use runner_store::{Append, Appended, Create, Epoch, Journal, NewRecord, Seq, Store, StreamId, Wakeup};
+
+use crate::ingress::identity::sha256;
+
+pub use error::{Error, Result};
+pub use event::{Event, NewEvent, Only};
+pub use list::{History, Query};
+pub use note::{Dated, Note, Outcome, State, TriggerVerdict, Verdict};
+pub use take::Taken;
+
+/// Kind of the streams.
+pub const STREAM_KIND: &str = "event";
+/// How long events are kept unless the configuration says otherwise, in days (S4.12).
+pub const RETENTION_DAYS: i64 = 30;
+
+/// Answer to a publisher, given after the event is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Id of the event; that of the first one when this one was published before.
+    pub id: String,
+    /// It was published before under the same key.
+    pub duplicate: bool,
+    /// The first one under this key has other content (F40).
+    pub conflict: bool,
+}
+
+/// The events of a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    owner: String,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// The bus of a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { store, clock, ids, owner: runner_controller::this_process() }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes an event durable. When this returns it will be taken, whatever happens to this process (F41).
+    ///
+    /// # Errors
+    /// What the store says; then the sender has to try again.
+    pub async fn publish(&self, new: NewEvent) -> Result<Receipt> {
+        let now = self.clock.now();
+        let id = self.ids.uid(now);
+        let key = new.key.as_deref().map(|key| dedup_key(&new, key));
+        let event = Event::new(id.clone(), now, new);
+        let stream = stream(&id)?;
+        let mut append = Append::new(
+            stream,
+            Epoch::ZERO,
+            Seq::ZERO,
+            now,
+            vec![note::record(&Note::Received(Box::new(event.clone())))?],
+        );
+        append.wakeup = Wakeup::At(now);
+        append.create = Some(Create {
+            namespace: event.namespace.clone(),
+            name: id.clone(),
+            idempotency_key: key,
+            lease: None,
+        });
+        match Journal::append(self.store.as_ref(), append).await? {
+            Appended::Done(_) => Ok(Receipt { id, duplicate: false, conflict: false }),
+            Appended::Exists { stream } => {
+                let first = self.event(stream.key()).await?;
+                Ok(Receipt { id: first.id, duplicate: true, conflict: first.digest != event.digest })
+            }
+        }
+    }
+
+    /// An event.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Corrupt`], or what the store says.
+    pub async fn event(&self, id: &str) -> Result<Event> {
+        let missing = || Error::NotFound(id.to_owned());
+        let stream = stream(id).map_err(|_| missing())?;
+        let first = Journal::read(self.store.as_ref(), &stream, Seq::ZERO, 1).await?;
+        match note::read(first.first().ok_or_else(missing)?)? {
+            Note::Received(event) => Ok(*event),
+            _ => Err(Error::Corrupt { id: id.to_owned(), why: "the first record is no event".to_owned() }),
+        }
+    }
+}
+
+/// Stream of an event.
+fn stream(id: &str) -> Result<StreamId> {
+    Ok(StreamId::parse(&format!("{STREAM_KIND}/{id}"))?)
+}
+
+/// A sender's key is its own: two events of two sources may have the same one.
+fn dedup_key(new: &NewEvent, key: &str) -> String {
+    sha256(format!("{}\n{}\n{key}", new.source, new.name).as_bytes())
+}
+
+/// A record and its kind, for `note`.
+fn new_record(kind: &str, body: Vec<u8>) -> NewRecord {
+    NewRecord { kind: kind.to_owned(), body }
+}

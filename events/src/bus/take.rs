@@ -1,0 +1,125 @@
+//! Taking events off the bus: a lease on each, notes while it is held, and its end.
+//! Decides neither which sensors judge an event nor what they say.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runner_store::{
+    Append, Appended, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, StreamId, Wakeup,
+};
+
+use super::note::{self};
+use super::{Bus, Error, History, Note, Result, STREAM_KIND, State, stream};
+
+/// Life of a lease on an event.
+const TTL: Duration = Duration::from_secs(60);
+
+/// An event that this process has taken. Dropped without an end it is taken again after its lease.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// What is known of it.
+    pub history: History,
+    lease: Lease,
+    seq: Seq,
+}
+
+impl Bus {
+    /// Takes events that wait, the earliest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn take(&self, limit: usize) -> Result<Vec<Taken>> {
+        let mut request = ClaimRequest::due(&self.owner, TTL, self.clock.now(), limit);
+        request.kind = Some(STREAM_KIND.to_owned());
+        request.dead_owners = self.dead_owners().await?;
+        let leases = Journal::claim(self.store.as_ref(), request).await?;
+        let mut out = Vec::with_capacity(leases.len());
+        for lease in leases {
+            out.push(self.taken(lease).await?);
+        }
+        Ok(out)
+    }
+
+    /// Takes one event, whether it waits or is settled.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process holds it; [`Error::NotFound`].
+    pub async fn take_one(&self, id: &str) -> Result<Taken> {
+        let stream = stream(id)?;
+        Journal::reopen(self.store.as_ref(), &stream).await?;
+        let mut request = ClaimRequest::only(&self.owner, TTL, self.clock.now(), stream);
+        request.dead_owners = self.dead_owners().await?;
+        let lease = Journal::claim(self.store.as_ref(), request).await?.into_iter().next();
+        self.taken(lease.ok_or_else(|| Error::Busy(id.to_owned()))?).await
+    }
+
+    /// Puts a settled event back on the bus, to be taken again.
+    ///
+    /// # Errors
+    /// As [`Self::take_one`].
+    pub async fn replay(&self, id: &str, by: &str) -> Result<()> {
+        self.event(id).await?;
+        let taken = self.take_one(id).await?;
+        let notes = [Note::Replayed { by: by.to_owned() }];
+        self.append(&taken.lease.stream, &taken, &notes, Wakeup::At(self.clock.now())).await?;
+        Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+    }
+
+    /// Notes what came of an event, durable when this returns, and ends it.
+    ///
+    /// # Errors
+    /// What the store says; then it is taken again later.
+    pub async fn settle(&self, taken: Taken, notes: &[Note]) -> Result<()> {
+        self.append(&taken.lease.stream, &taken, notes, Wakeup::Clear).await?;
+        Ok(Journal::close(self.store.as_ref(), &taken.lease.stream, taken.lease.epoch).await?)
+    }
+
+    /// Gives an event back, to be taken again not before a time.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn put_back(&self, taken: Taken, at: Timestamp) -> Result<()> {
+        self.append(&taken.lease.stream, &taken, &[], Wakeup::At(at)).await?;
+        Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+    }
+
+    /// Adds notes to an event that may be settled. One that is held or gone is left as it is: these notes are for
+    /// people, what counts is in the stream of the sensor.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn annotate(&self, id: &str, notes: &[Note]) -> Result<()> {
+        match self.take_one(id).await {
+            Ok(taken) if taken.history.state() == State::Received => {
+                self.append(&taken.lease.stream, &taken, notes, Wakeup::Keep).await?;
+                Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+            }
+            Ok(taken) => self.settle(taken, notes).await,
+            Err(Error::Busy(_) | Error::NotFound(_) | Error::Store(runner_store::Error::NotFound(_))) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn append(&self, stream: &StreamId, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
+        let records = notes.iter().map(note::record).collect::<Result<Vec<NewRecord>>>()?;
+        let mut append = Append::new(stream.clone(), taken.lease.epoch, taken.seq, self.clock.now(), records);
+        append.wakeup = wakeup;
+        match Journal::append(self.store.as_ref(), append).await? {
+            Appended::Done(_) | Appended::Exists { .. } => Ok(()),
+        }
+    }
+
+    async fn taken(&self, lease: Lease) -> Result<Taken> {
+        let history = self.history(lease.stream.key()).await?;
+        let seq = Seq(u64::try_from(history.notes.len()).unwrap_or(u64::MAX).saturating_add(1));
+        Ok(Taken { history, lease, seq })
+    }
+
+    async fn dead_owners(&self) -> Result<Vec<String>> {
+        let mut owners = Maintenance::owners(self.store.as_ref()).await?;
+        owners.retain(|owner| *owner != self.owner && runner_controller::is_dead(owner));
+        Ok(owners)
+    }
+}

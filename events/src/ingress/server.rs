@@ -1,0 +1,261 @@
+//! The server: listeners, limits before anything is allocated, and replies that are true.
+//! Decides nothing about an event: `endpoint` says who may send, `payload` what it becomes, the bus keeps it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::handle::{self, Shared};
+use super::table::Table;
+
+/// Most connections at once.
+pub const CONNECTIONS: usize = 1024;
+/// Most connections of one address.
+pub const CONNECTIONS_PER_ADDRESS: usize = 256;
+/// Time for the head of a request, and for an idle connection (F45).
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest life of a connection.
+const LIFE: Duration = Duration::from_secs(600);
+/// Largest head of a request, in bytes.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+
+/// Listens. When it is dropped nothing is accepted any more.
+pub struct Server {
+    shared: Arc<Shared>,
+    table: Arc<RwLock<Arc<Table>>>,
+    limits: Arc<Limits>,
+    host: IpAddr,
+    listeners: Mutex<BTreeMap<u16, JoinHandle<()>>>,
+    main: JoinHandle<()>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+struct Limits {
+    all: Arc<Semaphore>,
+    per_address: Mutex<BTreeMap<IpAddr, usize>>,
+}
+
+/// Which listener a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The main one: canonical paths, `/webhooks/SOURCE`, `/health`.
+    Main,
+    /// The one of a port that event sources name.
+    Port(u16),
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.main.abort();
+        for (_, listener) in
+            std::mem::take(&mut *self.listeners.lock().unwrap_or_else(PoisonError::into_inner))
+        {
+            listener.abort();
+        }
+    }
+}
+
+impl Server {
+    /// Listens on the main address. Ports of event sources are opened by [`Self::apply`] on the same host.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(address: SocketAddr, shared: Arc<Shared>) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let table = Arc::new(RwLock::new(Arc::new(Table::default())));
+        let limits =
+            Arc::new(Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), per_address: Mutex::default() });
+        let (stop, stopped) = watch::channel(false);
+        let loop_ = accept(
+            listener,
+            Door::Main,
+            Arc::clone(&shared),
+            Arc::clone(&table),
+            Arc::clone(&limits),
+            None,
+            stopped,
+        );
+        Ok(Self {
+            shared,
+            table,
+            limits,
+            host: address.ip(),
+            listeners: Mutex::default(),
+            main: tokio::spawn(loop_),
+            address,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Puts a table into effect: opens ports that are new and closes ports that nobody needs. Answers the ports that
+    /// could not be opened, and why; their endpoints are reached at their canonical paths.
+    pub async fn apply(&self, table: Table) -> Vec<(u16, String)> {
+        let ports = table.ports();
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        let known: Vec<u16> = {
+            let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.retain(|port, listener| {
+                let keep = ports.contains_key(port);
+                if !keep {
+                    listener.abort();
+                }
+                keep
+            });
+            listeners.keys().copied().collect()
+        };
+        let mut failed = Vec::new();
+        for (port, tls) in ports {
+            if known.contains(&port) || port == self.address.port() {
+                continue;
+            }
+            let opened = match tls.map(|tls| super::tls::acceptor(&tls)).transpose() {
+                Ok(tls) => {
+                    TcpListener::bind((self.host, port)).await.map(|it| (it, tls)).map_err(|e| e.to_string())
+                }
+                Err(why) => Err(why),
+            };
+            match opened {
+                Ok((listener, tls)) => {
+                    let (shared, table) = (Arc::clone(&self.shared), Arc::clone(&self.table));
+                    let limits = Arc::clone(&self.limits);
+                    let stopped = self.stop.subscribe();
+                    let task =
+                        tokio::spawn(accept(listener, Door::Port(port), shared, table, limits, tls, stopped));
+                    self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(port, task);
+                }
+                Err(why) => failed.push((port, why)),
+            }
+        }
+        failed
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    door: Door,
+    shared: Arc<Shared>,
+    table: Arc<RwLock<Arc<Table>>>,
+    limits: Arc<Limits>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+) {
+    loop {
+        // a full house leaves the rest in the kernel's queue
+        let Ok(permit) = Arc::clone(&limits.all).acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(seat) = Seat::take(&limits, peer.ip()) else { continue };
+        let (shared, table, tls) = (Arc::clone(&shared), Arc::clone(&table), tls.clone());
+        let mut stopped = stopped.clone();
+        tokio::spawn(async move {
+            let _held = (permit, seat);
+            let served = serve(stream, tls, door, shared, table);
+            tokio::select! {
+                () = served => {}
+                () = tokio::time::sleep(LIFE) => {}
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+        });
+    }
+}
+
+/// A connection counted for its address.
+struct Seat {
+    limits: Arc<Limits>,
+    address: IpAddr,
+}
+
+impl Seat {
+    fn take(limits: &Arc<Limits>, address: IpAddr) -> Option<Self> {
+        let mut all = limits.per_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(address).or_default();
+        if *count >= CONNECTIONS_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(Self { limits: Arc::clone(limits), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut all = self.limits.per_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.address);
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    door: Door,
+    shared: Arc<Shared>,
+    table: Arc<RwLock<Arc<Table>>>,
+) {
+    match tls {
+        None => speak(TokioIo::new(stream), door, shared, table).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+                speak(TokioIo::new(stream), door, shared, table).await;
+            }
+        }
+    }
+}
+
+async fn speak<I>(io: I, door: Door, shared: Arc<Shared>, table: Arc<RwLock<Arc<Table>>>)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    let service = service_fn(move |request: Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        let table = Arc::clone(&table.read().unwrap_or_else(PoisonError::into_inner));
+        async move {
+            Ok::<Response<Full<Bytes>>, Infallible>(handle::request(&shared, &table, door, request).await)
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .serve_connection(io, service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
