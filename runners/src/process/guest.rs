@@ -22,7 +22,8 @@ use crate::attempt::{AttemptDir, CANCEL, CancelWish, ROOT, SPEC};
 use crate::error::Doing;
 use crate::job::{Bind, HOME_PATH, IsolationChoice, Job, PlacedFile, Process, SCRIPT_PATH};
 use crate::mask::Masks;
-use crate::supervisor::guest::{self, GuestLog, Left};
+use crate::supervisor::guest;
+pub use crate::supervisor::guest::{Container, GuestLog, Left, Part};
 use crate::sweep::VARIABLE;
 use crate::{AttemptSpec, Error, Exit};
 
@@ -162,7 +163,7 @@ impl Guest {
         self.job.init = init.iter().map(named).collect();
         self.job.main = mains.iter().take(self.mains()).map(named).collect();
         self.job.sidecars = mains.iter().skip(self.mains()).map(named).collect();
-        self.keep(SPEC, &self.job)?;
+        self.keep(SPEC, &self.job.without_secrets(&Masks::default()))?;
         if fresh {
             self.place(&spec, mains, &mut volumes)?;
         }
@@ -344,6 +345,11 @@ impl Guest {
     pub fn scratch(&self) -> Result<PathBuf, Error> {
         self.outside().map(|dir| dir.parent().map(Path::to_path_buf).unwrap_or(dir))
     }
+}
+
+/// A Go duration such as `1m30s`; nothing when it is none.
+pub fn go_duration(text: &str) -> Duration {
+    Duration::from_millis(super::environment::milliseconds(text))
 }
 
 fn is_input(mount: &k8s::VolumeMount) -> bool {

@@ -1,0 +1,144 @@
+//! From a started container to its end: its output into the log, its state as the engine tells it.
+//! Starts and stops nothing.
+
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use runner_runners::Stream;
+use runner_runners::guest::GuestLog;
+
+use super::engine::{Engine, Failure, Output, Phase, State};
+
+/// Longest silence of an output that an ended container leaves open.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Wait before an engine that could not be reached is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Bytes of standard error that are looked at when a command could not be started.
+const LAST_WORDS: usize = 512;
+
+/// Where output comes from.
+pub(super) enum Source {
+    /// As it is written: the pieces have no time of their own.
+    Live(Output),
+    /// What the engine kept: each piece begins with its time.
+    Kept(Output),
+    /// The container wrote nothing anybody could get.
+    Nothing,
+}
+
+/// How it ended.
+pub(super) struct End {
+    /// The last state; nothing when the container is not there any more.
+    pub(super) state: Option<State>,
+    /// Its standard output, when wanted.
+    pub(super) result: Option<String>,
+    /// What the init process said when it could not start the command.
+    pub(super) init_failed: Option<String>,
+}
+
+/// Follows a container to its end.
+pub(super) async fn follow(engine: &Engine, name: &str, mut log: GuestLog, source: Source) -> End {
+    let mut source = source;
+    let mut last_words = Vec::new();
+    let state = {
+        let mut ended = std::pin::pin!(ended(engine, name));
+        loop {
+            tokio::select! {
+                state = &mut ended => break state,
+                more = pump(&mut source, &mut log, &mut last_words) => {
+                    if !more {
+                        break ended.await;
+                    }
+                }
+            }
+        }
+    };
+    // What it wrote last may still be on its way.
+    while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await {}
+    let code = state.as_ref().map(|state| state.exit_code);
+    let init_failed = if matches!(code, Some(126 | 127)) { of_init(&last_words) } else { None };
+    End { state, result: log.finish(), init_failed }
+}
+
+/// The complaint of the engine's init process (catatonit, tini) that the command cannot be started.
+fn of_init(last_words: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(last_words);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    let init = line.contains("failed to exec pid1") || line.contains("[FATAL tini");
+    init.then(|| line.rsplit(": ").next().unwrap_or(line).trim().to_lowercase())
+}
+
+/// Takes one piece of output; false at the end.
+async fn pump(source: &mut Source, log: &mut GuestLog, last_words: &mut Vec<u8>) -> bool {
+    let (output, timed) = match source {
+        Source::Live(output) => (output, false),
+        Source::Kept(output) => (output, true),
+        Source::Nothing => return false,
+    };
+    let (stream, bytes) = match output.next().await {
+        Some(Ok(LogOutput::StdErr { message })) => (Stream::Stderr, message),
+        Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => (Stream::Stdout, message),
+        Some(Ok(LogOutput::StdIn { .. })) => return true,
+        Some(Err(error)) => {
+            tracing::debug!(%error, "the output of a container ended early");
+            *source = Source::Nothing;
+            return false;
+        }
+        None => {
+            *source = Source::Nothing;
+            return false;
+        }
+    };
+    let (at, text) = if timed { split(&bytes) } else { (Timestamp::now(), bytes.as_ref()) };
+    if stream == Stream::Stderr {
+        last_words.extend_from_slice(text);
+        last_words.drain(..last_words.len().saturating_sub(LAST_WORDS));
+    }
+    log.write(stream, at, text);
+    true
+}
+
+/// The time at the beginning of a kept piece.
+fn split(bytes: &[u8]) -> (Timestamp, &[u8]) {
+    let space = bytes.iter().take(64).position(|byte| *byte == b' ');
+    let time = space.and_then(|at| std::str::from_utf8(&bytes[..at]).ok()?.parse().ok());
+    match (time, space) {
+        (Some(time), Some(at)) => (time, &bytes[at + 1..]),
+        _other => (Timestamp::now(), bytes),
+    }
+}
+
+/// The state a container ended in; nothing when it vanished.
+async fn ended(engine: &Engine, name: &str) -> Option<State> {
+    loop {
+        let waited = engine.wait(name).await;
+        match engine.inspect(name).await {
+            Ok(state) if state.phase == Phase::Ended => return Some(state),
+            Ok(state) if state.phase == Phase::Going => return None,
+            Err(Failure::Gone(_)) => return None,
+            Ok(_) => {}
+            Err(failure) => tracing::warn!(container = name, %failure, "a container could not be looked at"),
+        }
+        if let Err(failure) = waited {
+            tracing::debug!(container = name, %failure, "a container could not be waited for");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn kept_pieces_begin_with_their_time() {
+        let (at, text) = split(b"2026-11-21T05:54:43.5Z out put\n");
+        assert_eq!(at, "2026-11-21T05:54:43.5Z".parse().unwrap());
+        assert_eq!(text, b"out put\n");
+        assert_eq!(split(b"no time").1, b"no time");
+    }
+}
