@@ -97,6 +97,21 @@ impl Error {
     }
 }
 
+/// An error with all its causes: the text of a client's error alone says little.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = inner.source();
+    }
+    text
+}
+
 /// Attaches what was attempted to an I/O error.
 pub(crate) trait Doing<T> {
     /// Names the attempt; the closure runs only on failure.

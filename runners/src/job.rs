@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use runner_workflows::spec::{Artifact, Outputs};
 use serde::{Deserialize, Serialize};
 
+use crate::artifacts::Credential;
 use crate::mask::Masks;
 use crate::{ArtifactRepository, AttemptId, SecretValue};
 
@@ -48,6 +49,10 @@ pub(crate) struct Job {
     pub(crate) log_head_bytes: u64,
     pub(crate) log_segment_bytes: u64,
     pub(crate) repository: ArtifactRepository,
+    /// What stores ask for.
+    pub(crate) credentials: Vec<Credential>,
+    /// The location whose paths a data template wants to have listed.
+    pub(crate) listing: Option<Artifact>,
     pub(crate) key_prefix: String,
     pub(crate) archive_logs: bool,
     pub(crate) share_cwd: Option<PathBuf>,
@@ -70,7 +75,7 @@ pub(crate) struct Job {
 impl Job {
     /// What remains on disk once the step is being started: the same without any secret value.
     pub(crate) fn without_secrets(&self, masks: &Masks) -> Self {
-        let mut job = Self { secrets: Vec::new(), ..self.clone() };
+        let mut job = Self { secrets: Vec::new(), credentials: Vec::new(), ..self.clone() };
         let clean = |text: &mut String| *text = masks.text(text).into_owned();
         for process in job.init.iter_mut().chain(&mut job.main).chain(&mut job.sidecars) {
             process.argv.iter_mut().for_each(clean);

@@ -17,6 +17,7 @@ pub mod process;
 pub mod runner;
 pub mod supervisor;
 pub mod typed;
+pub mod web;
 
 mod attempt;
 mod beneath;
@@ -32,7 +33,7 @@ pub use error::Error;
 pub use job::IsolationChoice;
 pub use objects::{NoObjects, Objects, SecretData, SecretValue};
 pub use pod::PodDefaults;
-pub use process::{ProcessConfig, ProcessRunner, guest};
+pub use process::{ProcessConfig, ProcessRunner, delete_artifact, guest};
 pub use runner::{
     ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,
     LogLine, LogQuery, LogStream, Observation, Reason, Runner, Sink, Stream,

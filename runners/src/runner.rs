@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner_workflows::spec::{Outputs, Template, k8s};
+use runner_workflows::spec::{ArtifactLocation, Outputs, Template, k8s};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -57,13 +57,31 @@ impl std::fmt::Display for AttemptId {
 }
 
 /// Where artifacts without a location of their own are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ArtifactRepository {
     /// A directory on this machine.
     Local {
         /// The directory; created with mode 0700 when absent.
         root: PathBuf,
+    },
+    /// A store elsewhere, as Argo writes an artifact repository.
+    Remote {
+        /// Endpoint, bucket and secrets; keys are those of the artifacts.
+        location: ArtifactLocation,
+        /// Format of default keys with `{{workflow.name}}` and the like; empty means Argo's default.
+        #[serde(default)]
+        key_format: String,
+    },
+    /// The repository that a ConfigMap names (Argo's `artifactRepositoryRef`); runners look it up at the start
+    /// of an attempt.
+    Ref {
+        /// Name of the ConfigMap.
+        config_map: String,
+        /// Key in it; empty when it has only one.
+        key: String,
+        /// Where archived logs and artifacts go when the ConfigMap names no store.
+        otherwise: Box<ArtifactRepository>,
     },
 }
 

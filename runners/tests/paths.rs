@@ -129,7 +129,9 @@ async fn v35_everything_on_disk_belongs_to_this_user_alone() {
         vec![Artifact { name: "a".into(), path: "/tmp/a".into(), ..Artifact::default() }];
     let spec = attempt(&processes, "v35", template);
     assert_eq!(run(&runner, spec.clone()).await.phase, ExitPhase::Succeeded);
-    let runner_runners::ArtifactRepository::Local { root } = processes.repository();
+    let runner_runners::ArtifactRepository::Local { root } = processes.repository() else {
+        panic!("not a directory")
+    };
     for dir in [processes.state(), processes.state().join("attempts"), processes.attempt_dir(&spec.id), root]
     {
         assert_eq!(

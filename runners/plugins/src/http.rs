@@ -7,11 +7,11 @@ use std::time::Duration;
 use base64::Engine;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
+use runner_runners::web::{self, Wanted};
 use runner_workflows::expr::{Fuel, Program, Value, Vars};
 use runner_workflows::spec::HttpTemplate;
 
 use crate::order::{Done, Failure, Step};
-use crate::web::{self, Wanted};
 
 /// Most bytes of a body: it becomes a value of the workflow.
 const BODY_BYTES: usize = 1 << 20;
@@ -44,13 +44,14 @@ pub fn run(step: &Step) -> Result<Done, Failure> {
 /// Failed when there is no answer, Error when the request cannot be made.
 pub async fn send(step: &Step, http: &HttpTemplate) -> Result<Answer, Failure> {
     let policy = step.order().http;
-    let url = web::address(&http.url, policy)?;
+    let url = web::address(&http.url, policy).map_err(Failure::failed)?;
     let name = if http.method.is_empty() { "GET" } else { &http.method };
     let method = Method::from_bytes(name.as_bytes())
         .map_err(|_| Failure::failed(format!("net/http: invalid method {name:?}")))?;
     let (headers, secret) = headers(step, http, &method)?;
     let timeout = http.timeout_seconds.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
-    let client = web::client(Wanted { policy, insecure: http.insecure_skip_verify, secret, timeout })?;
+    let client = web::client(Wanted { policy, insecure: http.insecure_skip_verify, secret, timeout });
+    let client = client.map_err(Failure::error)?;
     let request = client.request(method, url.clone()).headers(headers);
     let request = with_body(request, http)?;
     let failed = |error: reqwest::Error| Failure::failed(describe(name, &url, &error));

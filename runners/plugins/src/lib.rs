@@ -4,11 +4,15 @@
 //! A new kind of plugin is a new line in [`perform`] and a module with
 //! `pub fn run(step: &Step) -> Result<Done, Failure>`.
 
+pub mod argocd;
 pub mod data;
+pub mod forge;
+pub mod git;
+pub mod kaniko;
 pub mod http;
 pub mod order;
 pub mod remote;
-pub mod web;
+pub mod work;
 
 use std::process::ExitCode;
 
@@ -54,7 +58,7 @@ fn perform(step: &Step) -> Result<Done, Failure> {
 /// Our own plugins by name; every other name belongs to a server that speaks Argo's protocol.
 fn plugin(step: &Step) -> Result<Done, Failure> {
     match step.plugin_name() {
-        Some(_other) => remote::run(step),
+        Some(name) => work::adapter::run(&name, step).unwrap_or_else(|| remote::run(step)),
         None => Err(Failure::error("`plugin` must be a map with one key, the plugin's name")),
     }
 }

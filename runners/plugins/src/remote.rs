@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use runner_runners::ExitPhase;
 use runner_runners::typed::ServerOrder;
+use runner_runners::web::{self, Wanted};
 use runner_workflows::spec::Outputs;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::order::{Done, Failure, Step};
-use crate::web::{self, Wanted};
 
 /// Longest time of one request, as in Argo's client.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -56,7 +56,8 @@ async fn converse(step: &Step, server: &ServerOrder) -> Result<Done, Failure> {
     let token = server.token_variable.as_ref().and_then(|variable| std::env::var(variable).ok());
     // The address comes from the configuration: what http steps may reach does not concern it.
     let policy = runner_runners::typed::HttpPolicy { deny_private: false, allow_link_local: true };
-    let client = web::client(Wanted { policy, secret: true, timeout: Some(REQUEST), insecure: false })?;
+    let client = web::client(Wanted { policy, secret: true, timeout: Some(REQUEST), insecure: false });
+    let client = client.map_err(Failure::error)?;
     let body = json!({
         "workflow": {"metadata": {
             "name": order.workflow, "namespace": order.namespace, "uid": order.workflow_uid,

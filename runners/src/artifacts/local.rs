@@ -10,7 +10,7 @@ use rustix::fs::{FileType, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::{Driver, Packing, Stored, Unpacking, check_key, pack, unpack};
+use super::{Driver, Packing, Stored, Unpacking, check_key, pack};
 use crate::Error;
 use crate::beneath::{Beneath, Links};
 use crate::error::Doing;
@@ -121,13 +121,10 @@ impl LocalRepository {
 
 impl Driver for LocalRepository {
     fn put(&self, root: &Beneath, path: &Path, key: &str, packing: Packing) -> Result<Stored, Error> {
-        let missing = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Error::Missing(format!("{} does not exist", path.display())),
-            _other => Error::Io { doing: format!("read {}", path.display()), source: error },
-        };
-        let kind = root.file_type(path).map_err(missing)?;
+        let kind = super::kind_of(root, path)?;
         match packing {
             Packing::TarGzip { level } => self.write_file(key, |out| pack::tar_gzip(root, path, level, out)),
+            Packing::Zip => self.write_file(key, |out| super::zip::pack(root, path, out)),
             Packing::None if kind == FileType::Directory => {
                 check_key(key)?;
                 let (incoming, _) = self.incoming().doing(|| format!("store artifact {key:?}"))?;
@@ -157,16 +154,41 @@ impl Driver for LocalRepository {
             io::ErrorKind::NotFound => Error::Missing(format!("there is no artifact under the key {key:?}")),
             _other => Error::Io { doing: format!("read artifact {key:?}"), source: error },
         })?;
-        root.remove(path).doing(|| format!("replace {}", path.display()))?;
         if kind == FileType::Directory {
+            root.remove(path).doing(|| format!("replace {}", path.display()))?;
             return pack::copy_tree(&self.root, key_path, root, path);
         }
         let (file, size) = self.root.open_regular(key_path).doing(|| format!("read artifact {key:?}"))?;
         verify(&file, key)?;
-        match unpacking {
-            Unpacking::Detect => unpack::detect(file, size, root, path),
-            Unpacking::None => unpack::plain(file, root, path),
-        }
+        super::unpack_file(unpacking, file, size, root, path)
+    }
+
+    fn list(&self, key: &str) -> Result<Vec<String>, Error> {
+        let listing = || format!("list artifacts below {key:?}");
+        let prefix = key.trim_end_matches('/');
+        let dir = if prefix.is_empty() {
+            let all = self.root.open_at(Path::new("."), OFlags::RDONLY | OFlags::DIRECTORY, 0);
+            Beneath::from_fd(all.doing(listing)?, Links::Refused)
+        } else {
+            check_key(prefix)?;
+            match self.root.file_type(Path::new(prefix)) {
+                Ok(FileType::Directory) => {
+                    self.root.subdirectory(Path::new(prefix), Links::Refused).doing(listing)?
+                }
+                Ok(_file) => return Ok(Vec::new()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error).doing(listing),
+            }
+        };
+        let files = pack::files(&dir)?;
+        let shown = files.iter().filter(|file| !file.starts_with(INCOMING)).filter_map(|file| file.to_str());
+        let keys =
+            shown.map(|file| if prefix.is_empty() { file.to_owned() } else { format!("{prefix}/{file}") });
+        Ok(keys.collect())
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Error> {
+        Self::delete(self, key)
     }
 }
 

@@ -1,20 +1,32 @@
 //! Artifacts: where they live, how they are packed, how they come back.
 //! Which artifact goes where was decided before: this moves bytes.
 
+mod buckets;
+mod git;
 mod local;
+pub(crate) mod location;
+mod object;
 mod pack;
+mod stores;
 mod unpack;
+mod web;
+mod zip;
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use runner_workflows::spec::{ArchiveStrategy, Artifact, S3Artifact};
+use rustix::fs::FileType;
 
 pub use local::LocalRepository;
+pub(crate) use stores::{Credential, Located, Stores};
 pub(crate) use unpack::{place_file_modes, tar as unpack_tar};
 
+use crate::Error;
 use crate::beneath::Beneath;
+use crate::error::Doing;
 use crate::limits::KEY_BYTES;
-use crate::{ArtifactRepository, Error};
 
 /// How bytes are packed on their way into the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +36,8 @@ pub enum Packing {
         /// 0 to 9.
         level: u32,
     },
+    /// zip.
+    Zip,
     /// The bytes as they are; a directory becomes a directory.
     None,
 }
@@ -33,7 +47,7 @@ impl Packing {
     pub fn of(archive: Option<&ArchiveStrategy>) -> Result<Self, Error> {
         let Some(archive) = archive else { return Ok(Self::TarGzip { level: 6 }) };
         if archive.zip.is_some() {
-            return Err(Error::NotBuiltIn { what: "zip archives of artifacts".into() });
+            return Ok(Self::Zip);
         }
         if archive.none.is_some() {
             return Ok(Self::None);
@@ -46,6 +60,7 @@ impl Packing {
     pub fn extension(self) -> &'static str {
         match self {
             Self::TarGzip { .. } => ".tgz",
+            Self::Zip => ".zip",
             Self::None => "",
         }
     }
@@ -56,6 +71,8 @@ impl Packing {
 pub enum Unpacking {
     /// tar, with or without gzip, is recognized; everything else is taken as it is.
     Detect,
+    /// A zip archive; anything else is an error.
+    Zip,
     /// The bytes as they are.
     None,
 }
@@ -64,9 +81,7 @@ impl Unpacking {
     /// The unpacking an input artifact asks for.
     pub fn of(archive: Option<&ArchiveStrategy>) -> Result<Self, Error> {
         match archive {
-            Some(archive) if archive.zip.is_some() => {
-                Err(Error::NotBuiltIn { what: "zip archives of artifacts".into() })
-            }
+            Some(archive) if archive.zip.is_some() => Ok(Self::Zip),
             Some(archive) if archive.none.is_some() => Ok(Self::None),
             Some(_) | None => Ok(Self::Detect),
         }
@@ -90,44 +105,70 @@ pub(crate) trait Driver {
     fn put_bytes(&self, content: &mut dyn std::io::Read, key: &str) -> Result<Stored, Error>;
     /// Places what is stored under `key` at `path` of `root`, replacing what is there.
     fn get(&self, key: &str, unpacking: Unpacking, root: &Beneath, path: &Path) -> Result<(), Error>;
+    /// The keys below a key, sorted; all of them when it is empty.
+    fn list(&self, key: &str) -> Result<Vec<String>, Error>;
+    /// Deletes what is stored under `key`; deleting what is not there succeeds.
+    fn delete(&self, key: &str) -> Result<(), Error>;
 }
 
-/// Opens the driver of a repository.
-pub(crate) fn open(repository: &ArtifactRepository) -> Result<Box<dyn Driver>, Error> {
-    match repository {
-        ArtifactRepository::Local { root } => Ok(Box::new(LocalRepository::open(root)?)),
+/// What is at a path that is to be stored.
+fn kind_of(root: &Beneath, path: &Path) -> Result<FileType, Error> {
+    root.file_type(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::Missing(format!("{} does not exist", path.display())),
+        _other => Error::Io { doing: format!("read {}", path.display()), source: error },
+    })
+}
+
+/// Places a fetched file as an artifact; what is at `path` is replaced.
+fn unpack_file(
+    unpacking: Unpacking,
+    file: File,
+    size: u64,
+    root: &Beneath,
+    path: &Path,
+) -> Result<(), Error> {
+    root.remove(path).doing(|| format!("replace {}", path.display()))?;
+    match unpacking {
+        Unpacking::Detect => unpack::detect(file, size, root, path),
+        Unpacking::Zip => zip::unpack(file, size, root, path),
+        Unpacking::None => unpack::plain(file, root, path),
     }
+}
+
+/// Fetches into a file beside `path`; gives it opened, with its size and its path.
+fn spooled(
+    root: &Beneath,
+    path: &Path,
+    fetch: impl FnOnce(&mut dyn std::io::Write) -> Result<(), Error>,
+) -> Result<(File, u64, PathBuf), Error> {
+    let name = path.file_name().unwrap_or(OsStr::new("root")).to_string_lossy();
+    let spool = path.parent().unwrap_or(Path::new("/")).join(format!(".{name}.fetching"));
+    let fetching = || format!("fetch to {}", spool.display());
+    let mut file = root.create_file(&spool, 0o600).doing(fetching)?;
+    if let Err(error) = fetch(&mut file) {
+        // What is half fetched is worth nothing; the first error is the one to report.
+        let _ = root.remove(&spool);
+        return Err(error);
+    }
+    drop(file);
+    let (file, size) = root.open_regular(&spool).doing(fetching)?;
+    Ok((file, size, spool))
 }
 
 /// The key of an artifact that lives in the default repository.
 ///
-/// Argo writes such locations as `s3` with a key and neither endpoint nor bucket ("key-only artifacts");
-/// every other location needs a driver that is not there yet.
+/// Argo writes such locations as `s3` with a key and neither endpoint nor bucket ("key-only artifacts").
+///
+/// # Errors
+/// Not built in: the artifact lives elsewhere.
 pub fn repository_key(artifact: &Artifact) -> Result<Option<&str>, Error> {
-    let foreign = [
-        ("git artifacts", artifact.git.is_some()),
-        ("http artifacts", artifact.http.is_some()),
-        ("artifactory artifacts", artifact.artifactory.is_some()),
-        ("hdfs artifacts", artifact.hdfs.is_some()),
-        ("oss artifacts", artifact.oss.is_some()),
-        ("gcs artifacts", artifact.gcs.as_ref().is_some_and(|at| !at.bucket.is_empty())),
-        ("azure artifacts", artifact.azure.as_ref().is_some_and(|at| !at.container.is_empty())),
-        ("artifact plugins", artifact.plugin.is_some()),
-        (
-            "s3 artifacts",
-            artifact.s3.as_ref().is_some_and(|at| !at.bucket.is_empty() || !at.endpoint.is_empty()),
-        ),
-    ];
-    if let Some((what, _)) = foreign.iter().find(|(_, set)| *set) {
-        return Err(Error::NotBuiltIn { what: format!("{what} (artifact {:?})", artifact.name) });
+    match location::own(artifact)? {
+        None => Ok(location::key_of(artifact)),
+        Some(_elsewhere) => {
+            let what = format!("reading artifact {:?}, which is not in the local repository,", artifact.name);
+            Err(Error::NotBuiltIn { what })
+        }
     }
-    let key = match (&artifact.s3, &artifact.gcs, &artifact.azure) {
-        (Some(s3), _, _) => Some(s3.key.as_str()),
-        (None, Some(gcs), _) => Some(gcs.key.as_str()),
-        (None, None, Some(azure)) => Some(azure.blob.as_str()),
-        (None, None, None) => None,
-    };
-    Ok(key.filter(|key| !key.is_empty()))
 }
 
 /// Sets the location of an artifact to a key of the default repository.

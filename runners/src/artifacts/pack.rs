@@ -134,8 +134,30 @@ fn copy_dir(from: &Beneath, to: &Beneath, depth: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// All regular files below a directory, as paths relative to it, sorted.
+pub(super) fn files(dir: &Beneath) -> Result<Vec<PathBuf>, Error> {
+    fn walk(dir: &Beneath, name: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+        check_depth(depth, name)?;
+        for (entry, kind) in entries(dir).doing(|| format!("list {}", name.display()))? {
+            let inner = name.join(&entry);
+            match kind {
+                FileType::Directory => {
+                    let sub = dir.subdirectory(&entry, Links::Refused);
+                    walk(&sub.doing(|| format!("list {}", inner.display()))?, &inner, depth + 1, found)?;
+                }
+                FileType::RegularFile => found.push(inner),
+                _special => {}
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    walk(dir, Path::new(""), 0, &mut found)?;
+    Ok(found)
+}
+
 /// Names and types of a directory's entries, sorted: the same tree gives the same archive.
-fn entries(dir: &Beneath) -> io::Result<Vec<(PathBuf, FileType)>> {
+pub(super) fn entries(dir: &Beneath) -> io::Result<Vec<(PathBuf, FileType)>> {
     let listed = dir.open_at(Path::new("."), OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
     let mut found = Vec::new();
     for entry in rustix::fs::Dir::read_from(&listed)? {
@@ -158,7 +180,7 @@ fn entries(dir: &Beneath) -> io::Result<Vec<(PathBuf, FileType)>> {
     Ok(found)
 }
 
-fn check_depth(depth: usize, name: &Path) -> Result<(), Error> {
+pub(super) fn check_depth(depth: usize, name: &Path) -> Result<(), Error> {
     if depth > ARTIFACT_DEPTH {
         return Err(Error::Artifact(format!("{} is nested too deeply", name.display())));
     }

@@ -59,6 +59,16 @@ fn is_tar(head: &[u8]) -> bool {
 
 /// Unpacks a tar archive; its only entry at the top becomes what is at `path`.
 pub(crate) fn tar(source: impl Read, packed: u64, root: &Beneath, path: &Path) -> Result<(), Error> {
+    place(root, path, |dir| extract(source, packed, dir))
+}
+
+/// Lets entries be written to a directory of their own, and moves them to `path`. The names at the top are given
+/// by whoever writes them.
+pub(super) fn place(
+    root: &Beneath,
+    path: &Path,
+    extract: impl FnOnce(&Beneath) -> Result<Vec<PathBuf>, Error>,
+) -> Result<(), Error> {
     let placing = || format!("unpack to {}", path.display());
     // Beside the target, so that the final move stays within one file system.
     let name = path.file_name().unwrap_or(OsStr::new("root")).to_string_lossy().into_owned();
@@ -66,7 +76,7 @@ pub(crate) fn tar(source: impl Read, packed: u64, root: &Beneath, path: &Path) -
     let staging = parent.join(format!(".{name}.unpacking"));
     root.remove(&staging).doing(placing)?;
     let dir = Beneath::from_fd(root.create_dirs(&staging, 0o755).doing(placing)?, Links::Refused);
-    let outcome = extract(source, packed, &dir).and_then(|tops| {
+    let outcome = extract(&dir).and_then(|tops| {
         let outer = root.create_dirs(parent, 0o755).doing(placing)?;
         // One entry at the top is the artifact itself; several are the content of a directory.
         match tops.as_slice() {
@@ -82,10 +92,14 @@ pub(crate) fn tar(source: impl Read, packed: u64, root: &Beneath, path: &Path) -
     outcome.and(cleaned)
 }
 
+/// What an archive of this size may unpack to (V7).
+pub(super) fn allowed_bytes(packed: u64) -> u64 {
+    packed.saturating_mul(ARCHIVE_RATIO).clamp(ARCHIVE_RATIO_FROM, ARCHIVE_BYTES)
+}
+
 /// Writes all entries below `dir`; gives the names at the top.
 fn extract(source: impl Read, packed: u64, dir: &Beneath) -> Result<Vec<PathBuf>, Error> {
-    let allowed = packed.saturating_mul(ARCHIVE_RATIO).clamp(ARCHIVE_RATIO_FROM, ARCHIVE_BYTES);
-    let mut archive = Archive::new(Bounded { inner: source, left: allowed });
+    let mut archive = Archive::new(Bounded { inner: source, left: allowed_bytes(packed) });
     let mut tops: Vec<PathBuf> = Vec::new();
     let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
     let mut count = 0u64;
@@ -161,7 +175,7 @@ pub(super) fn link_stays_inside(depth: usize, target: &Path) -> bool {
 }
 
 /// The name of an entry: relative, without `..`, of bounded depth.
-fn clean(name: &Path) -> Result<PathBuf, Error> {
+pub(super) fn clean(name: &Path) -> Result<PathBuf, Error> {
     let mut clean = PathBuf::new();
     for component in name.components() {
         match component {
@@ -178,7 +192,7 @@ fn clean(name: &Path) -> Result<PathBuf, Error> {
     Ok(clean)
 }
 
-fn make_dirs(dir: &Beneath, name: &Path, mode: u32) -> Result<(), Error> {
+pub(super) fn make_dirs(dir: &Beneath, name: &Path, mode: u32) -> Result<(), Error> {
     let made =
         dir.create_dirs(name, 0o755).map_err(|e| Error::Archive(format!("{}: {e}", name.display())))?;
     let dir =
@@ -196,7 +210,7 @@ fn parent_of(dir: &Beneath, name: &Path) -> Result<(Beneath, PathBuf), Error> {
     Ok((Beneath::from_fd(made, Links::Refused), PathBuf::from(file)))
 }
 
-fn new_file(dir: &Beneath, name: &Path, mode: u32) -> Result<File, Error> {
+pub(super) fn new_file(dir: &Beneath, name: &Path, mode: u32) -> Result<File, Error> {
     let (parent, file) = parent_of(dir, name)?;
     create_in(parent.as_fd(), file.as_os_str(), mode)
         .map_err(|e| Error::Archive(format!("{}: {e}", name.display())))
@@ -241,9 +255,9 @@ pub(crate) fn place_file_modes(root: &Beneath, path: &Path, mode: u32, recurse: 
 }
 
 /// Ends with an error after a number of bytes: what unpacks to more is a bomb (V7).
-struct Bounded<R> {
-    inner: R,
-    left: u64,
+pub(super) struct Bounded<R> {
+    pub(super) inner: R,
+    pub(super) left: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {

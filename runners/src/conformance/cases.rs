@@ -21,7 +21,7 @@ pub(super) async fn it_starts_and_reports(subject: &dyn Subject) {
         other => panic!("{other:?}"),
     }
     let exit = finished(&mut events).await;
-    assert_eq!(exit.phase, ExitPhase::Succeeded);
+    assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Succeeded, ""));
     assert_eq!(exit.exit_code, Some(0));
     assert_eq!(exit.outputs.result.as_deref(), Some("hello"));
     assert_eq!(exit.outputs.exit_code.as_deref(), Some("0"));

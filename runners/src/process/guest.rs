@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::environment::{Names, environment, expand};
 use super::launch::{open_lock, try_lock};
-use super::prepare::{Shape, key_prefix};
+use super::prepare::Shape;
 use super::secrets::Secrets;
 use super::volumes::Volumes;
 use super::{ProcessRunner, Shared};
@@ -25,7 +25,7 @@ use crate::mask::Masks;
 use crate::supervisor::guest;
 pub use crate::supervisor::guest::{Container, GuestLog, Left, Part};
 use crate::sweep::VARIABLE;
-use crate::{AttemptSpec, Error, Exit};
+use crate::{AttemptId, AttemptSpec, Error, Exit};
 
 /// Directory of files that are of no volume, as the main container has them.
 const OUTSIDE: &str = "outside";
@@ -106,6 +106,11 @@ impl ProcessRunner {
         Ok(Claim::Ours(Box::new(Guest { shared, spec, path, dir, _lock: lock, job, binds, masks })))
     }
 
+    /// Whether a back end left a note of that name with an attempt.
+    pub fn noted(&self, id: &AttemptId, name: &str) -> bool {
+        self.shared.attempt_path(id).join(name).exists()
+    }
+
     /// The identity of this boot of the machine: what was started before another one does not run.
     pub fn boot(&self) -> &str {
         &self.shared.boot_id
@@ -153,10 +158,15 @@ impl Guest {
     /// # Errors
     /// What is missing or cannot be made; [`Error::Artifact`] for inputs.
     pub fn furnish(&mut self, pod: &k8s::PodSpec, fresh: bool) -> Result<Vec<Furniture>, Error> {
-        check_key(&self.job.key_prefix)?;
         let spec = self.as_patched(pod);
         let shared = Arc::clone(&self.shared);
         let secrets = Secrets::new(shared.config.objects.as_ref());
+        let artifacts = super::repository::resolve(&self.spec, &secrets)?;
+        check_key(&artifacts.key_prefix)?;
+        self.job.repository = artifacts.repository;
+        self.job.credentials = artifacts.credentials;
+        self.job.key_prefix = artifacts.key_prefix;
+        self.job.archive_logs = artifacts.archive_logs;
         let path = self.path.clone();
         let mut volumes = Volumes::new(&shared, &secrets, &spec, &path);
         let (init, mains) = (pod.init_containers.as_deref().unwrap_or_default(), pod.containers.as_slice());
@@ -381,7 +391,9 @@ fn job(shared: &Shared, spec: &AttemptSpec) -> Job {
         log_head_bytes: shared.config.log_head_bytes,
         log_segment_bytes: shared.config.log_segment_bytes,
         repository: spec.repository.clone(),
-        key_prefix: key_prefix(spec),
+        credentials: Vec::new(),
+        listing: None,
+        key_prefix: spec.default_key_prefix.clone(),
         archive_logs: spec.archive_logs,
         share_cwd: None,
         binds: Vec::new(),

@@ -16,6 +16,7 @@ pub mod guest;
 mod launch;
 mod logs;
 mod prepare;
+mod repository;
 mod secrets;
 mod volumes;
 mod watch;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use environment::milliseconds;
+
+pub use repository::delete_artifact;
 
 pub use config::ProcessConfig;
 
@@ -158,5 +161,6 @@ fn private_dir(path: &std::path::Path) -> Result<(), Error> {
 fn repository_dir(spec: &AttemptSpec) -> Option<PathBuf> {
     match &spec.repository {
         crate::ArtifactRepository::Local { root } => Some(root.clone()),
+        crate::ArtifactRepository::Remote { .. } | crate::ArtifactRepository::Ref { .. } => None,
     }
 }

@@ -83,8 +83,8 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         template.init_containers.iter().map(|c| maker.process(&Shape::user(c))).collect::<Result<_, _>>()?;
     let sidecars =
         template.sidecars.iter().map(|c| maker.process(&Shape::user(c))).collect::<Result<_, _>>()?;
-    let key_prefix = key_prefix(spec);
-    check_key(&key_prefix)?;
+    let artifacts = super::repository::resolve(spec, &secrets)?;
+    check_key(&artifacts.key_prefix)?;
     let mut hidden = vec![shared.config.state_dir.clone()];
     hidden.extend(repository_dir(spec));
     hidden.extend(shared.config.hidden.iter().cloned());
@@ -110,9 +110,11 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         nice: shared.config.nice,
         log_head_bytes: shared.config.log_head_bytes,
         log_segment_bytes: shared.config.log_segment_bytes,
-        repository: spec.repository.clone(),
-        key_prefix,
-        archive_logs: spec.archive_logs,
+        repository: artifacts.repository,
+        credentials: artifacts.credentials,
+        listing: template.data.as_ref().and_then(|data| data.source.artifact_paths.clone()),
+        key_prefix: artifacts.key_prefix,
+        archive_logs: artifacts.archive_logs,
         share_cwd: spec.share_cwd.clone(),
         mount_point: shared.config.state_dir.join("mnt"),
         binds,
@@ -124,15 +126,6 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
     };
     job.applets = mentions_applets(&job);
     Ok(job)
-}
-
-/// Default keys of the template: its own location, or the workflow's.
-pub(super) fn key_prefix(spec: &AttemptSpec) -> String {
-    let own = spec.template.archive_location.as_ref().and_then(|location| location.s3.as_ref());
-    match own.filter(|s3| !s3.key.is_empty() && s3.bucket.is_empty()) {
-        Some(s3) => s3.key.trim_end_matches('/').to_owned(),
-        None => spec.default_key_prefix.clone(),
-    }
 }
 
 /// Applets are offered to steps that speak of them: mounting them costs time.

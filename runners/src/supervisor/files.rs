@@ -8,20 +8,23 @@ use std::path::Path;
 use runner_workflows::spec::Artifact;
 
 use super::places::Places;
-use crate::artifacts::{self, Driver, Unpacking, repository_key};
+use crate::artifacts::{self, Located, Stores, Unpacking};
 use crate::error::Doing;
 use crate::job::{BIN_PATH, HOME_PATH, Job, WORK_PATH};
 use crate::{Error, applets};
 
-/// Whether the job touches the artifact repository at all.
-pub(super) fn needs_repository(job: &Job) -> bool {
-    job.archive_logs
+/// The stores of a job. Called before the private root is entered: what lies on this machine is not reached
+/// by its path from there.
+pub(super) fn stores(job: &Job) -> Result<Stores<'_>, Error> {
+    let used = job.archive_logs
+        || job.listing.is_some()
         || !job.outputs.artifacts.is_empty()
-        || job.inputs.iter().any(|input| input.raw.is_none())
+        || job.inputs.iter().any(|input| input.raw.is_none());
+    Stores::open(&job.repository, &job.credentials, used)
 }
 
 /// Puts everything in place before main starts.
-pub(super) fn place(job: &Job, places: &Places, repository: Option<&dyn Driver>) -> Result<(), Error> {
+pub(super) fn place(job: &Job, places: &Places, stores: &Stores<'_>) -> Result<(), Error> {
     for dir in [HOME_PATH, WORK_PATH] {
         places.root().create_dirs(Path::new(dir), 0o755).doing(|| format!("create {dir}"))?;
     }
@@ -30,9 +33,28 @@ pub(super) fn place(job: &Job, places: &Places, repository: Option<&dyn Driver>)
         write_text(places, &file.path, content.as_bytes(), file.mode)?;
     }
     for input in &job.inputs {
-        place_artifact(input, places, repository)?;
+        place_artifact(input, places, stores)?;
     }
-    Ok(())
+    match &job.listing {
+        Some(source) => place_paths(source, places, stores),
+        None => Ok(()),
+    }
+}
+
+/// The paths of a data template, listed here because the step has no keys to the store.
+fn place_paths(source: &Artifact, places: &Places, stores: &Stores<'_>) -> Result<(), Error> {
+    let problem = |why: String| {
+        let process = "unable to process data template: unable to process data source";
+        Error::Artifact(format!("{process}: unable to source artifact paths: {why}"))
+    };
+    let located = match stores.locate(source).map_err(|error| problem(error.to_string()))? {
+        Some(located) => located,
+        None => stores.in_repository(String::new()).map_err(|error| problem(error.to_string()))?,
+    };
+    let Located { driver, location } = located;
+    let keys = driver.list(location.key()).map_err(|error| problem(error.to_string()))?;
+    let text = serde_json::to_vec(&keys).map_err(|error| problem(error.to_string()))?;
+    write_text(places, crate::typed::PATHS_PATH, &text, 0o600)
 }
 
 fn write_text(places: &Places, path: &str, content: &[u8], mode: u32) -> Result<(), Error> {
@@ -41,7 +63,7 @@ fn write_text(places: &Places, path: &str, content: &[u8], mode: u32) -> Result<
     boundary.create_file(inner, mode).doing(placing)?.write_all(content).doing(placing)
 }
 
-fn place_artifact(input: &Artifact, places: &Places, repository: Option<&dyn Driver>) -> Result<(), Error> {
+fn place_artifact(input: &Artifact, places: &Places, stores: &Stores<'_>) -> Result<(), Error> {
     let named = |why: String| Error::Artifact(format!("artifact {:?} failed to load: {why}", input.name));
     if input.path.is_empty() {
         return Ok(());
@@ -50,7 +72,7 @@ fn place_artifact(input: &Artifact, places: &Places, repository: Option<&dyn Dri
     let outcome = if let Some(raw) = &input.raw {
         write_text(places, &input.path, raw.data.as_bytes(), 0o644)
     } else {
-        load(input, boundary, inner, repository)
+        load(input, boundary, inner, stores)
     };
     match outcome {
         Err(Error::Missing(_)) if input.optional => return Ok(()),
@@ -67,24 +89,24 @@ fn load(
     input: &Artifact,
     boundary: &crate::beneath::Beneath,
     inner: &Path,
-    repository: Option<&dyn Driver>,
+    stores: &Stores<'_>,
 ) -> Result<(), Error> {
-    let Some(key) = repository_key(input)? else {
+    let Some(Located { driver: repository, location }) = stores.locate(input)? else {
         return Err(Error::Missing("it has no location".into()));
     };
-    let Some(repository) = repository else {
-        return Err(Error::Missing("there is no artifact repository".into()));
-    };
+    let key = location.key();
     let unpacking = Unpacking::of(input.archive.as_ref())?;
     if input.sub_path.is_empty() {
         return repository.get(key, unpacking, boundary, inner);
     }
     // A directory stored as it is has its parts under keys of their own; otherwise the part is cut out.
-    let part = format!("{}/{}", key.trim_end_matches('/'), input.sub_path.trim_matches('/'));
-    artifacts::check_key(&part)?;
-    match repository.get(&part, unpacking, boundary, inner) {
-        Err(Error::Missing(_)) => {}
-        other => return other,
+    if location.has_parts() {
+        let part = format!("{}/{}", key.trim_end_matches('/'), input.sub_path.trim_matches('/'));
+        artifacts::check_key(&part)?;
+        match repository.get(&part, unpacking, boundary, inner) {
+            Err(Error::Missing(_)) => {}
+            other => return other,
+        }
     }
     let whole = Path::new("/argo/staging/whole");
     repository.get(key, unpacking, boundary, whole)?;

@@ -129,10 +129,9 @@ impl GuestLog {
 
 /// Places scripts and input artifacts.
 pub(crate) fn place(job: &Job, root: &Path, binds: &[Bind]) -> Result<(), Error> {
-    let repository =
-        if files::needs_repository(job) { Some(crate::artifacts::open(&job.repository)?) } else { None };
+    let stores = files::stores(job)?;
     let places = Places::over(root, binds).doing(|| "open the volumes".into())?;
-    files::place(job, &places, repository.as_deref())
+    files::place(job, &places, &stores)
 }
 
 /// Whether a path lies in one of the mounts, and not only at it where that is a file.
@@ -156,8 +155,7 @@ pub(crate) fn collect(
     binds: &[Bind],
     (left, masks): (Left, &Masks),
 ) -> Result<Exit, Error> {
-    let repository =
-        if files::needs_repository(job) { Some(crate::artifacts::open(&job.repository)?) } else { None };
+    let stores = files::stores(job)?;
     let places = Places::over(root, binds).doing(|| "open the volumes".into())?;
     let killed = left.containers.iter().find(|one| one.out_of_memory && one.part != Part::Sidecar).cloned();
     let stopped = left.stopped.map(|why| match why {
@@ -176,7 +174,7 @@ pub(crate) fn collect(
         dismissed: one.dismissed,
     });
     let ran = Ran { ended: ended.collect(), stopped, result: left.result, survivors: false };
-    let mut exit = outputs::collect(job, attempt, &places, repository.as_deref(), &Clock::start(), ran);
+    let mut exit = outputs::collect(job, attempt, &places, &stores, &Clock::start(), ran);
     (exit.started_at, exit.finished_at) = (left.started_at, left.finished_at);
     if let Some(killed) = killed.filter(|_| exit.reason.is_none()) {
         // Argo's words: `main: OOMKilled (exit code 137)`.

@@ -91,8 +91,7 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock, masks: &M
     let control =
         attempt.open_file(CONTROL, OFlags::RDWR | OFlags::NONBLOCK).doing(|| "open the control".into())?;
     // Opened now: its path cannot be reached from inside the private root.
-    let repository =
-        if files::needs_repository(job) { Some(crate::artifacts::open(&job.repository)?) } else { None };
+    let stores = files::stores(job)?;
     let entered = enter(job, dir)?;
     write_handle(job, attempt, clock, &entered).doing(|| "write the handle".into())?;
     if !job.secrets.is_empty() {
@@ -103,13 +102,13 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock, masks: &M
     }
     restrict().doing(|| "restrict the step".into())?;
     let places = Places::new(job, entered.isolation, dir).doing(|| "open the private root".into())?;
-    if let Err(error) = files::place(job, &places, repository.as_deref()) {
+    if let Err(error) = files::place(job, &places, &stores) {
         return Ok(failed(clock, error.to_string(), Reason::Input));
     }
     let isolation = entered.isolation;
     let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, isolation, masks };
     let ran = run::run(job, &setting)?;
-    Ok(outputs::collect(job, attempt, &places, repository.as_deref(), clock, ran))
+    Ok(outputs::collect(job, attempt, &places, &stores, clock, ran))
 }
 
 struct Entered {

@@ -11,7 +11,7 @@ use super::member::{Ended, Ran, Role, Stopped};
 use super::places::Places;
 use super::pump::log_name;
 use super::report;
-use crate::artifacts::{Driver, Packing, repository_key, set_repository_key};
+use crate::artifacts::{Located, Packing, Stores};
 use crate::attempt::AttemptDir;
 use crate::job::Job;
 use crate::limits::PARAMETER_BYTES;
@@ -26,7 +26,7 @@ pub(super) fn collect(
     job: &Job,
     attempt: &AttemptDir,
     places: &Places,
-    repository: Option<&dyn Driver>,
+    stores: &Stores<'_>,
     clock: &Clock,
     ran: Ran,
 ) -> Exit {
@@ -46,13 +46,13 @@ pub(super) fn collect(
         }
     }
     for declared in &job.outputs.artifacts {
-        match artifact(declared, job, places, repository) {
+        match artifact(declared, job, places, stores) {
             Ok(artifact) => outputs.artifacts.extend(artifact),
             Err(error) => failures.push(error.to_string()),
         }
     }
     if job.archive_logs {
-        match logs(job, attempt, repository) {
+        match logs(job, attempt, stores) {
             Ok(artifact) => outputs.artifacts.push(artifact),
             Err(error) => failures.push(format!("logs could not be archived: {error}")),
         }
@@ -189,7 +189,7 @@ fn artifact(
     declared: &Artifact,
     job: &Job,
     places: &Places,
-    repository: Option<&dyn Driver>,
+    stores: &Stores<'_>,
 ) -> Result<Option<Artifact>, Error> {
     let mut artifact = declared.clone();
     if declared.path.is_empty() {
@@ -198,30 +198,36 @@ fn artifact(
     let named =
         |error: Error| Error::Artifact(format!("artifact {:?} failed to save: {error}", declared.name));
     let packing = Packing::of(declared.archive.as_ref()).map_err(named)?;
-    let key = match repository_key(declared).map_err(named)? {
-        Some(key) => key.to_owned(),
-        None => format!("{}/{}{}", job.key_prefix, declared.name, packing.extension()),
+    let located = match stores.locate(declared).map_err(named)? {
+        // A bucket without a key keeps what it is given under the usual key.
+        Some(Located { driver, location }) if location.key().is_empty() => {
+            let key = format!("{}/{}{}", job.key_prefix, declared.name, packing.extension());
+            Located { driver, location: location.with_key(key) }
+        }
+        Some(located) => located,
+        None => {
+            let key = format!("{}/{}{}", job.key_prefix, declared.name, packing.extension());
+            stores.in_repository(key).map_err(named)?
+        }
     };
-    let repository = repository.ok_or_else(|| Error::Artifact("there is no artifact repository".into()))?;
     let (boundary, inner) = places.locate(&declared.path);
     let inner = Path::new(inner.to_str().unwrap_or_default().trim_end_matches('/'));
-    match repository.put(boundary, inner, &key, packing) {
+    match located.driver.put(boundary, inner, located.location.key(), packing) {
         Err(Error::Missing(_)) if declared.optional => return Ok(None),
         other => other.map_err(named)?,
     };
-    set_repository_key(&mut artifact, key);
+    located.location.write_to(&mut artifact, stores.is_repository(&located.location));
     Ok(Some(artifact))
 }
 
 /// The log of main as artifact `main-logs`, as Argo names it.
-fn logs(job: &Job, attempt: &AttemptDir, repository: Option<&dyn Driver>) -> Result<Artifact, Error> {
-    let repository = repository.ok_or_else(|| Error::Artifact("there is no artifact repository".into()))?;
-    let key = format!("{}/main.log", job.key_prefix);
+fn logs(job: &Job, attempt: &AttemptDir, stores: &Stores<'_>) -> Result<Artifact, Error> {
+    let located = stores.in_repository(format!("{}/main.log", job.key_prefix))?;
     let position = job.init.len() + job.main.iter().position(|process| process.name == "main").unwrap_or(0);
     let name = log_name(job.main.first().map_or("main", |_| "main"), position);
     let mut content = crate::logs::Raw::open(attempt, &name);
-    repository.put_bytes(&mut content, &key)?;
+    located.driver.put_bytes(&mut content, located.location.key())?;
     let mut artifact = Artifact { name: "main-logs".into(), ..Artifact::default() };
-    set_repository_key(&mut artifact, key);
+    located.location.write_to(&mut artifact, stores.is_repository(&located.location));
     Ok(artifact)
 }

@@ -1,4 +1,4 @@
-//! The HTTP client of typed steps: what it may reach, where redirects may lead, how much is read (V27, V29).
+//! The HTTP client of typed steps and http artifacts: what it may reach, where redirects may lead (V27, V29).
 //! Tries nothing twice: whether a step runs again is decided by its retryStrategy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -7,10 +7,9 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Url};
-use runner_runners::typed::HttpPolicy;
 use url::Host;
 
-use crate::order::Failure;
+use crate::typed::HttpPolicy;
 
 /// Redirects that are followed, as Go's client does.
 const REDIRECTS: usize = 10;
@@ -34,7 +33,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// A text when TLS cannot be set up.
-pub fn client(wanted: Wanted) -> Result<Client, Failure> {
+pub fn client(wanted: Wanted) -> Result<Client, String> {
     // Somebody else may have chosen the provider already: it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
@@ -52,35 +51,22 @@ pub fn client(wanted: Wanted) -> Result<Client, Failure> {
     builder()
         .build()
         .or_else(|_| builder().tls_certs_only([]).build())
-        .map_err(|error| Failure::error(format!("http client: {}", chain(&error))))
+        .map_err(|error| format!("http client: {}", chain(&error)))
 }
 
 /// Parses an address and refuses those that must not be asked.
 ///
 /// # Errors
-/// Failed with the reason.
-pub fn address(text: &str, policy: HttpPolicy) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|error| Failure::failed(format!("parse {text:?}: {error}")))?;
+/// The reason.
+pub fn address(text: &str, policy: HttpPolicy) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("parse {text:?}: {error}"))?;
     match refusal(&url, policy) {
-        Some(why) => Err(Failure::failed(format!("{text:?} is not asked: {why}"))),
+        Some(why) => Err(format!("{text:?} is not asked: {why}")),
         None => Ok(url),
     }
 }
 
-/// An error with all its causes: the client's own text alone says little.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let more = inner.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = inner.source();
-    }
-    text
-}
+pub use crate::error::chain;
 
 fn refusal(url: &Url, policy: HttpPolicy) -> Option<String> {
     if !matches!(url.scheme(), "http" | "https") {
@@ -155,11 +141,18 @@ fn is_private(ip: IpAddr) -> bool {
             let [a, b, ..] = ip.octets();
             let shared = a == 100 && (64..128).contains(&b);
             let special = a == 0 || a >= 240 || (a == 192 && b == 0) || (a == 198 && matches!(b, 18 | 19));
-            ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_multicast() || shared || special
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || shared
+                || special
         }
         IpAddr::V6(ip) => {
             let first = ip.segments()[0];
-            ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
                 || first & 0xfe00 == 0xfc00
                 || first & 0xffc0 == 0xfe80
         }
@@ -202,10 +195,23 @@ mod tests {
     #[test]
     fn v27_local_addresses_are_recognized_in_every_spelling() {
         for text in [
-            "http://127.0.0.1/", "http://0x7f.1/", "http://2130706433/", "http://0177.0.0.1/", "http://[::1]/",
-            "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/", "http://10.1.2.3/", "http://172.16.0.1/",
-            "http://192.168.1.1/", "http://100.64.0.1/", "http://0.0.0.0/", "http://[fd00::1]/",
-            "http://[fe80::1]/", "http://[64:ff9b::a00:1]/", "http://[::]/", "http://224.0.0.1/",
+            "http://127.0.0.1/",
+            "http://0x7f.1/",
+            "http://2130706433/",
+            "http://0177.0.0.1/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://10.1.2.3/",
+            "http://172.16.0.1/",
+            "http://192.168.1.1/",
+            "http://100.64.0.1/",
+            "http://0.0.0.0/",
+            "http://[fd00::1]/",
+            "http://[fe80::1]/",
+            "http://[64:ff9b::a00:1]/",
+            "http://[::]/",
+            "http://224.0.0.1/",
         ] {
             assert!(address(text, public_only()).is_err(), "{text}");
         }
@@ -216,7 +222,9 @@ mod tests {
     #[test]
     fn v27_metadata_addresses_are_refused_without_any_setting() {
         let usual = HttpPolicy::default();
-        for text in ["http://169.254.169.254/latest/", "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/"] {
+        for text in
+            ["http://169.254.169.254/latest/", "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/"]
+        {
             assert!(address(text, usual).is_err(), "{text}");
         }
         assert!(address("http://127.0.0.1:8080/", usual).is_ok());
