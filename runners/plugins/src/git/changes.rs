@@ -35,7 +35,7 @@ pub(super) fn run(repository: &Repository, fields: &Changes) -> Result<Outputs> 
         names::revision(what, text)?;
     }
     if names::is_zero(&fields.after) {
-        say("the branch was deleted: nothing changed");
+        say("there is no newer revision: nothing changed");
         return Ok(outputs("", "", &[], &under));
     }
     repository.fetch()?;

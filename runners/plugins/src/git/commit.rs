@@ -125,8 +125,8 @@ fn push(repository: &Repository, fields: &Commit, onto: &str, branch: &str, step
 fn pause(key: &str, round: u32) -> Duration {
     let hash = Sha256::digest(format!("{key}/{round}"));
     let share = u64::from(u16::from_le_bytes([hash[0], hash[1]]));
-    // At most 20 ms in the first round, growing to 1.28 s.
-    Duration::from_millis(20 * share * (1 << round.min(6)) / u64::from(u16::MAX))
+    // At most 100 ms in the first round, growing to 3.2 s.
+    Duration::from_millis(100 * share * (1 << round.min(5)) / u64::from(u16::MAX))
 }
 
 fn plan(repository: &Repository, fields: &Commit, onto: &str, branch: &str, step: &Step) -> Result<Plan> {
@@ -141,7 +141,8 @@ fn plan(repository: &Repository, fields: &Commit, onto: &str, branch: &str, step
     };
     if let Some(commit) = own(repository, &range, &step.key)? {
         say(&format!("{commit} is of this step: adopted"));
-        return Ok(Plan { push: None, commit, changed: true });
+        // Found in `onto` although another branch was pushed: merged, and that branch is gone.
+        return Ok(Plan { push: None, commit, changed: branch == onto || tip.is_some() });
     }
     if tip.is_some()
         && let Some(commit) = own(repository, std::slice::from_ref(&base), &step.key)?

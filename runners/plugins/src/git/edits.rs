@@ -49,7 +49,12 @@ struct Remove {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Render {
+    /// Program and words.
+    #[serde(default)]
     command: Vec<String>,
+    /// A line for `sh -c` instead; with neither of them the edit does nothing.
+    #[serde(default)]
+    shell: String,
 }
 
 /// Applies edits to the tree of a commit; the hash of the new tree.
@@ -57,7 +62,7 @@ pub(super) fn apply(repository: &Repository, start: &str, edits: &[Edit]) -> Res
     let file = repository.scratch().join("edit.index");
     let path = file.to_string_lossy().into_owned();
     let index = Index { repository, file: path };
-    index.git(&["read-tree", "--reset", start], b"")?;
+    index.git(&["read-tree", start], b"")?;
     for edit in edits {
         match (&edit.copy, &edit.write, &edit.remove, &edit.render) {
             (Some(copy), None, None, None) => index.copy(copy)?,
@@ -131,9 +136,15 @@ impl Index<'_> {
     }
 
     fn render(&self, render: &Render) -> Result<()> {
-        let Some((program, args)) = render.command.split_first() else {
-            return Err(Failure::Input("render.command is empty".to_owned()));
+        let words = match (render.command.is_empty(), render.shell.is_empty()) {
+            (true, true) => return Ok(()),
+            (false, true) => render.command.clone(),
+            (true, false) => ["sh", "-ec", &render.shell].map(str::to_owned).to_vec(),
+            (false, false) => {
+                return Err(Failure::Input("render: write one of command and shell".to_owned()));
+            }
         };
+        let Some((program, args)) = words.split_first() else { return Ok(()) };
         let folder = tempfile::Builder::new()
             .prefix("render-")
             .tempdir_in(self.repository.scratch())

@@ -93,7 +93,7 @@ pub fn address(text: &str) -> Result<Transport> {
     if text.contains("::") && !text.contains("://") {
         return bad("remote helpers are not used");
     }
-    if text.starts_with('/') || text.starts_with("file:///") {
+    if text.starts_with('/') || text.starts_with("./") || text.starts_with("file:///") {
         return Ok(Transport::Local);
     }
     if !text.contains("://") {
@@ -109,6 +109,9 @@ pub fn address(text: &str) -> Result<Transport> {
             }
             _other => bad("expected https://, ssh://, user@host:path or an absolute path"),
         };
+    }
+    if text.contains(":///") {
+        return bad("no host");
     }
     let Ok(url) = Url::parse(text) else { return bad("not an address") };
     let host = url.host_str().unwrap_or_default();

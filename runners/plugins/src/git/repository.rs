@@ -40,8 +40,8 @@ pub struct Credentials {
     pub host: String,
     /// User; `oauth2` by default, which GitLab and GitHub accept with a token.
     pub username: Option<String>,
-    /// The token.
-    pub token: Secret,
+    /// The token; without one (an optional secret that is absent) the host is asked for nothing but public things.
+    pub token: Option<Secret>,
 }
 
 /// A private bare repository with all branches of the remote under `refs/remotes/origin/`.
@@ -103,7 +103,12 @@ impl Repository {
             env.push((format!("GIT_CONFIG_KEY_{index}"), key));
             env.push((format!("GIT_CONFIG_VALUE_{index}"), value));
         }
-        let repository = Self { folder, url: remote.url.clone(), env };
+        let url = match transport {
+            // git runs in a folder of its own.
+            Transport::Local => local(&remote.url)?,
+            Transport::Http { .. } | Transport::Ssh => remote.url.clone(),
+        };
+        let repository = Self { folder, url, env };
         let bare = repository.bare();
         repository.git(&["init", "--bare", "--quiet", "--template=", "--", &bare.to_string_lossy()])?;
         Ok(repository)
@@ -320,6 +325,7 @@ fn bind(
     config: &mut Vec<(String, String)>,
     env: &mut Vec<(String, String)>,
 ) -> Result<()> {
+    let Some(token) = &credentials.token else { return Ok(()) };
     let host = credentials.host.trim_end_matches('/');
     let bound = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
     if bound != origin {
@@ -332,11 +338,19 @@ fn bind(
         return Err(Failure::Input("a user name holds no control characters".to_owned()));
     }
     env.push(("RUNNER_GIT_USERNAME".into(), username));
-    env.push(("RUNNER_GIT_TOKEN".into(), credentials.token.read()?));
+    env.push(("RUNNER_GIT_TOKEN".into(), token.read()?));
     let helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \
                   \"$RUNNER_GIT_USERNAME\" \"$RUNNER_GIT_TOKEN\"; }; f";
     config.push((format!("credential.{bound}.helper"), helper.to_owned()));
     Ok(())
+}
+
+/// The absolute path of a repository of this machine.
+fn local(url: &str) -> Result<String> {
+    let path = url.strip_prefix("file://").unwrap_or(url);
+    let path =
+        std::path::absolute(path).map_err(|error| Failure::Input(format!("repository {url:?}: {error}")))?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 fn ssh(remote: &Remote, folder: &Path) -> Result<String> {
