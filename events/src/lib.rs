@@ -1,7 +1,14 @@
-//! STARTS WORKFLOWS: what makes a workflow run without a person asking for it. Now: the clock (`cron`).
+//! STARTS WORKFLOWS: what makes a workflow run without a person asking for it: the clock (`cron`), and events.
 //! Runs no workflow by itself: it hands them to the controller.
+//!
+//! An event comes in by [`ingress`] or [`sources`], is durable on the [`bus`], judged by [`sensors`], and what fires is
+//! done by [`triggers`]. [`daemon`] puts these together.
 
 pub mod bus;
 mod client;
 pub mod cron;
+pub mod daemon;
 pub mod ingress;
+pub mod sensors;
+pub mod sources;
+pub mod triggers;

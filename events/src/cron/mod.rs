@@ -7,6 +7,7 @@
 mod driver;
 mod machine;
 
+pub(crate) use driver::templates;
 pub use driver::{CRON_LABEL, Crons, Error, KIND, Result, SCHEDULED_TIME, Started};
 pub use machine::{
     Action, Child, Fact, How, IllegalFact, Input, MISSED_LIMIT, NAME_LIMIT, ON_TIME, Pending, Phase, Policy,

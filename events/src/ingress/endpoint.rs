@@ -54,6 +54,8 @@ pub struct Endpoint {
     pub metadata: BTreeMap<String, String>,
     /// Only these types of events of Stripe.
     pub stripe_types: Vec<String>,
+    /// Expression over the data: events for which it is not true are dropped.
+    pub filter: Option<String>,
     /// Key and certificate of its listener, PEM.
     pub tls: Option<Tls>,
 }
@@ -159,6 +161,7 @@ pub fn endpoint(
         max_bytes: max_bytes(&context),
         metadata: metadata(event.config, &context),
         stripe_types: stripe_types(event.config),
+        filter: event.expression().map(str::to_owned),
         tls: tls(&context, &find)?,
     };
     if endpoint.sns.as_ref().is_some_and(|sns| !sns.signed) && endpoint.auth.is_none() {

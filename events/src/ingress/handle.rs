@@ -134,6 +134,21 @@ fn event(endpoint: &Endpoint, accepted: Accepted) -> Option<NewEvent> {
             return None;
         }
     }
+    if let Some(expression) = &endpoint.filter {
+        match runner_sensors::source_filter::keeps(expression, &data) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(why) => {
+                tracing::warn!(
+                    source = endpoint.source,
+                    event = endpoint.name,
+                    why,
+                    "the filter of the source failed"
+                );
+                return None;
+            }
+        }
+    }
     Some(NewEvent {
         namespace: endpoint.namespace.clone(),
         source: endpoint.source.clone(),

@@ -80,7 +80,7 @@ fn workflow(status: &Status, slot: Timestamp) -> Workflow {
 }
 
 /// The stored templates and ConfigMaps of a namespace.
-async fn templates(store: &dyn Store, namespace: &str) -> Result<Catalog> {
+pub(crate) async fn templates(store: &dyn Store, namespace: &str) -> Result<Catalog> {
     let mut catalog = Catalog::default();
     let bad = |name: &str, error: serde_json::Error| Error::Manifest {
         name: name.to_owned(),

@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use super::machine::{Action, Input, Status, next_tick, outstanding};
 use stream::Known;
 
+pub(crate) use child::templates;
 pub use child::{CRON_LABEL, SCHEDULED_TIME};
 pub use error::{Error, Result};
 pub use requests::Started;

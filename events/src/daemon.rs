@@ -1,0 +1,256 @@
+//! The event daemon: event sources of the store in effect, the server, the sensors, and forgetting what is old.
+//! Knows no command line; a daemon that runs is [`Daemon::run`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use runner_controller::{Clock, Controller, Ids};
+use runner_runners::Objects;
+use runner_sensors::spec::EventSource;
+use runner_store::{Catalog, Inbox, Manifest};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::bus::{Bus, RETENTION_DAYS};
+use crate::ingress::endpoint::{Endpoint, endpoint};
+use crate::ingress::handle::Shared;
+use crate::ingress::server::Server;
+use crate::ingress::sns::{Confirmations, Fetch};
+use crate::ingress::table::Table;
+use crate::ingress::webhooks::{Hook, Webhooks};
+use crate::sensors::{Options, Sensors};
+use crate::sources;
+use crate::triggers::Hands;
+
+/// Kind of the manifests of event sources.
+pub const KIND: &str = "EventSource";
+/// How often changes of manifests are looked for.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+/// How often old events are forgotten, and how many at once.
+const FORGET_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const FORGET_AT_ONCE: usize = 500;
+
+/// How a daemon behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Main address; its host is that of the ports of event sources too.
+    pub listen: SocketAddr,
+    /// How sensors are driven.
+    pub sensors: Options,
+    /// Days for which events are kept.
+    pub retention_days: i64,
+    /// Sources of `POST /webhooks/SOURCE`.
+    pub hooks: Vec<Hook>,
+    /// Workflows are only recorded, for an engine in another process.
+    pub detached: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 2748)),
+            sensors: Options::default(),
+            retention_days: RETENTION_DAYS,
+            hooks: Vec::new(),
+            detached: false,
+        }
+    }
+}
+
+/// What a daemon works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Runs workflows.
+    pub controller: Controller,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of events.
+    pub ids: Arc<dyn Ids>,
+    /// ConfigMaps and Secrets.
+    pub objects: Arc<dyn Objects>,
+    /// How certificates of SNS are fetched.
+    pub fetch: Arc<dyn Fetch>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+/// A daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    bus: Bus,
+    parts: Parts,
+    settings: Settings,
+    server: Server,
+    hands: Hands,
+    news: Arc<Notify>,
+    versions: BTreeMap<String, u64>,
+    sources: JoinSet<()>,
+}
+
+impl Daemon {
+    /// Opens the main address and puts the event sources of the store into effect. Answers the daemon and what is wrong
+    /// with event sources, one sentence each; those are not in effect.
+    ///
+    /// # Errors
+    /// A sentence for people: the address, TLS, or the store.
+    pub async fn start(parts: Parts, settings: Settings) -> Result<(Self, Vec<String>), String> {
+        let store = Arc::clone(parts.controller.store());
+        let bus = Bus::new(store, Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let news = Arc::new(Notify::new());
+        let (controller, objects) = (parts.controller.clone(), Arc::clone(&parts.objects));
+        let hands = Hands::new(controller, bus.clone(), objects, settings.detached)?;
+        let webhooks = Webhooks::default();
+        webhooks.set(settings.hooks.clone());
+        let sns = Confirmations::new(Arc::clone(&parts.fetch));
+        let shared = Arc::new(Shared::new(bus.clone(), Arc::clone(&news), sns, webhooks));
+        let server = Server::start(settings.listen, shared).await;
+        let server = server.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
+        let (versions, sources) = (BTreeMap::new(), JoinSet::new());
+        let mut daemon = Self { bus, parts, settings, server, hands, news, versions, sources };
+        let problems = daemon.refresh().await.map_err(|error| error.to_string())?;
+        Ok((daemon, problems))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Its bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Runs until `stop`. Nothing that was acknowledged is lost then or at any other moment.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let (ended, mut end) = tokio::sync::watch::channel(false);
+        let sensors = Sensors::new(
+            self.bus.clone(),
+            Arc::clone(&self.parts.clock),
+            self.hands.clone(),
+            Arc::clone(&self.news),
+            self.settings.sensors,
+        );
+        let driver = tokio::spawn(sensors.run(async move {
+            // an error is the end of the daemon as well
+            drop(end.wait_for(|ended| *ended).await);
+        }));
+        let mut stop = std::pin::pin!(stop);
+        let mut seen = None;
+        let mut forgotten = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let changes = Inbox::changes(self.bus.store().as_ref()).await.ok();
+            if changes != seen {
+                seen = changes;
+                match self.refresh().await {
+                    Ok(problems) => {
+                        problems.iter().for_each(|problem| tracing::warn!(problem, "event source"))
+                    }
+                    Err(error) => tracing::warn!(%error, "event sources could not be read"),
+                }
+            }
+            if forgotten.elapsed() >= FORGET_EVERY {
+                forgotten = tokio::time::Instant::now();
+                self.forget().await;
+            }
+        }
+        drop(self.server);
+        self.sources.abort_all();
+        ended.send_replace(true);
+        if let Err(error) = driver.await {
+            tracing::error!(%error, "the driver of sensors ended badly");
+        }
+    }
+
+    async fn forget(&self) {
+        let days = SignedDuration::from_hours(24 * self.settings.retention_days.max(1));
+        let before = self.bus.now().checked_sub(days).unwrap_or(jiff::Timestamp::MIN);
+        if let Err(error) = self.bus.forget(before, FORGET_AT_ONCE).await {
+            tracing::warn!(%error, "old events could not be forgotten");
+        }
+    }
+
+    /// Puts the event sources of the store into effect, if they changed. What is wrong with them, one sentence each.
+    async fn refresh(&mut self) -> Result<Vec<String>, runner_store::Error> {
+        let manifests = Catalog::list_manifests(self.bus.store().as_ref(), KIND, None).await?;
+        let versions: BTreeMap<String, u64> =
+            manifests.iter().map(|one| (format!("{}/{}", one.namespace, one.name), one.generation)).collect();
+        if versions == self.versions && !self.versions.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.versions = versions;
+        let mut problems = Vec::new();
+        let mut endpoints = Vec::new();
+        let mut sources = JoinSet::new();
+        for manifest in &manifests {
+            self.open(manifest, &mut endpoints, &mut sources, &mut problems);
+        }
+        // the old ones are aborted with the set
+        self.sources = sources;
+        let table = match Table::new(endpoints.clone()) {
+            Ok(table) => table,
+            Err(collisions) => {
+                problems.extend(collisions.iter().map(ToString::to_string));
+                let canonical = endpoints.into_iter().map(|one| Endpoint { port: None, ..one });
+                Table::new(canonical.collect()).unwrap_or_default()
+            }
+        };
+        for (port, why) in self.server.apply(table).await {
+            problems.push(format!("port {port} cannot be listened on: {why}"));
+        }
+        Ok(problems)
+    }
+
+    fn open(
+        &self,
+        manifest: &Manifest,
+        endpoints: &mut Vec<Endpoint>,
+        sources: &mut JoinSet<()>,
+        problems: &mut Vec<String>,
+    ) {
+        let name = format!("EventSource {}/{}", manifest.namespace, manifest.name);
+        let source: EventSource = match serde_json::from_slice(&manifest.body) {
+            Ok(source) => source,
+            Err(error) => return problems.push(format!("{name}: {error}")),
+        };
+        for event in source.spec.events() {
+            match endpoint(&source, &event, &manifest.namespace, self.parts.objects.as_ref()) {
+                Ok(Some(endpoint)) => {
+                    let loopback = self.server.address().ip().is_loopback();
+                    if endpoint.is_open() && !loopback {
+                        let what = "has no secret, and the daemon does not listen on this machine only";
+                        problems.push(format!("{name}, event {}: it {what}: anybody may send", event.name));
+                    }
+                    endpoints.push(endpoint);
+                }
+                Ok(None) => {
+                    let started = sources::start(
+                        sources,
+                        &self.bus,
+                        &self.news,
+                        &manifest.namespace,
+                        &manifest.name,
+                        &event,
+                    );
+                    if let Err(why) = started {
+                        problems.push(format!("{name}, event {}: {why}", event.name));
+                    }
+                }
+                Err(unusable) => problems.push(unusable.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A sensor as this process knows it: status, place in the journal, lease, and the events that it took lately.
+//! Knows no bus; gives no verdict.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runner_sensors::machine::{Fact, Input, Status, advance, fold};
+use runner_store::{
+    Append, Appended, ClaimRequest, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Manifest,
+    NewRecord, Record, Seq, Store, StreamId,
+};
+
+use super::error::{Error, Result};
+
+/// Events that are remembered: more than can be in flight when a process dies.
+const RECENT: usize = 4096;
+
+/// What a sensor is known to be.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) status: Status,
+    pub(super) lease: Lease,
+    pub(super) recent: Recent,
+    seq: Seq,
+}
+
+/// Events that were taken lately, with the triggers that fired because of them.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    order: VecDeque<String>,
+    fired: BTreeMap<String, Vec<String>>,
+    latest: String,
+}
+
+impl Recent {
+    /// The triggers that fired because of an event, if it was taken.
+    pub(super) fn fired(&self, event: &str) -> Option<&[String]> {
+        self.fired.get(event).map(Vec::as_slice)
+    }
+
+    fn note(&mut self, fact: &Fact) {
+        match fact {
+            Fact::EventTaken { event, .. } => {
+                if !self.fired.contains_key(event) {
+                    self.order.push_back(event.clone());
+                }
+                self.fired.entry(event.clone()).or_default();
+                self.latest.clone_from(event);
+                if self.order.len() > RECENT
+                    && let Some(old) = self.order.pop_front()
+                {
+                    self.fired.remove(&old);
+                }
+            }
+            Fact::TriggerFired { trigger, .. } => {
+                if let Some(fired) = self.fired.get_mut(&self.latest)
+                    && !fired.contains(trigger)
+                {
+                    fired.push(trigger.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Known {
+    /// Opens the stream of a sensor, made if need be. None while another process has it.
+    pub(super) async fn open(
+        store: &dyn Store,
+        manifest: &Manifest,
+        owner: &str,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Self>> {
+        let stream = StreamId::sensor(&manifest.namespace, &manifest.name)?;
+        if Maintenance::stream(store, &stream).await?.is_none() {
+            let until = now.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+            let mut append = Append::new(stream.clone(), Epoch::FIRST, Seq::ZERO, now, Vec::new());
+            append.create = Some(Create {
+                namespace: manifest.namespace.clone(),
+                name: manifest.name.clone(),
+                idempotency_key: None,
+                lease: Some(FirstLease { owner: owner.to_owned(), until }),
+            });
+            return match Journal::append(store, append).await {
+                Ok(Appended::Done(seq)) => {
+                    let lease = Lease { stream, epoch: Epoch::FIRST, until };
+                    Ok(Some(Self { status: Status::default(), lease, recent: Recent::default(), seq }))
+                }
+                Ok(Appended::Exists { .. }) | Err(runner_store::Error::NameTaken { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            };
+        }
+        let mut request = ClaimRequest::only(owner, ttl, now, stream.clone());
+        request.dead_owners = Maintenance::owners(store).await?;
+        request.dead_owners.retain(|other| other != owner && runner_controller::is_dead(other));
+        let Some(lease) = Journal::claim(store, request).await?.into_iter().next() else { return Ok(None) };
+        let (mut status, mut recent, mut seq) = (Status::default(), Recent::default(), Seq::ZERO);
+        replay(store, &stream, &mut status, &mut recent, &mut seq).await?;
+        Ok(Some(Self { status, lease, recent, seq }))
+    }
+
+    /// Takes a turn: decides what inputs mean, and makes that durable. The facts of each input.
+    ///
+    /// After an error the sensor must be dropped: its status may be ahead of the journal.
+    pub(super) async fn turn(
+        &mut self,
+        store: &dyn Store,
+        inputs: Vec<Input>,
+        now: Timestamp,
+    ) -> Result<Vec<Vec<Fact>>> {
+        let mut all = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let facts =
+                advance(&mut self.status, input, now).map_err(|error| self.corrupt(error.to_string()))?;
+            facts.iter().for_each(|fact| self.recent.note(fact));
+            all.push(facts);
+        }
+        let records = all.iter().flatten().map(record).collect::<std::result::Result<Vec<_>, _>>();
+        let records = records.map_err(|why| self.corrupt(why))?;
+        if records.is_empty() {
+            return Ok(all);
+        }
+        let append = Append::new(self.lease.stream.clone(), self.lease.epoch, self.seq, now, records);
+        match Journal::append(store, append).await? {
+            Appended::Done(seq) => self.seq = seq,
+            Appended::Exists { .. } => return Err(self.corrupt("it exists twice".to_owned())),
+        }
+        Ok(all)
+    }
+
+    fn corrupt(&self, why: String) -> Error {
+        Error::Corrupt { stream: self.lease.stream.to_string(), why }
+    }
+}
+
+/// What is known of a sensor without driving it; the default status when it never was driven.
+///
+/// # Errors
+/// What the store says, or [`Error::Corrupt`].
+pub async fn load(store: &dyn Store, namespace: &str, name: &str) -> Result<Status> {
+    let stream = StreamId::sensor(namespace, name)?;
+    let mut status = Status::default();
+    replay(store, &stream, &mut status, &mut Recent::default(), &mut Seq::ZERO.clone()).await?;
+    Ok(status)
+}
+
+async fn replay(
+    store: &dyn Store,
+    stream: &StreamId,
+    status: &mut Status,
+    recent: &mut Recent,
+    seq: &mut Seq,
+) -> Result<()> {
+    loop {
+        let records = Journal::read(store, stream, *seq, 0).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        for one in &records {
+            let corrupt = |why: String| Error::Corrupt { stream: stream.to_string(), why };
+            let fact = read(one).map_err(corrupt)?;
+            fold(status, &fact).map_err(|error| corrupt(format!("record {}: {error}", one.seq.0)))?;
+            recent.note(&fact);
+            *seq = one.seq;
+        }
+    }
+}
+
+/// The record of a fact; its kind is the tag that stands in the body too.
+fn record(fact: &Fact) -> std::result::Result<NewRecord, String> {
+    let body = serde_json::to_value(fact).map_err(|error| error.to_string())?;
+    let kind = body["fact"].as_str().ok_or("a fact without a name")?.to_owned();
+    Ok(NewRecord { kind, body: body.to_string().into_bytes() })
+}
+
+fn read(record: &Record) -> std::result::Result<Fact, String> {
+    serde_json::from_slice(&record.body)
+        .map_err(|error| format!("record {} `{}`: {error}", record.seq.0, record.kind))
+}

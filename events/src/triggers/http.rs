@@ -1,0 +1,118 @@
+//! Triggers `http`: one request, whose status says whether it worked.
+//! Does not try again: the machine decides that.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use runner_sensors::event::Events;
+use runner_sensors::parameter;
+use runner_sensors::spec::HttpTrigger;
+
+use super::{Done, Failed, Hands, Order};
+
+/// Time for the whole request unless the trigger says otherwise, as in Argo Events.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Hands {
+    /// Any status of `policy.status.allow` is good; without it any 2xx, where Argo Events takes every status.
+    pub(super) async fn http(
+        &self,
+        order: &Order,
+        http: &HttpTrigger,
+        events: &Events,
+        allowed: &[i64],
+    ) -> Result<Done, Failed> {
+        let payload = parameter::payload(&http.payload, events).map_err(Failed::never)?;
+        let method = if http.method.is_empty() { "POST" } else { &http.method };
+        let method = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|_| Failed::never(format!("`{method}` is no HTTP method")))?;
+        let timeout = http.timeout.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+        let mut request = self
+            .client
+            .request(method.clone(), &http.url)
+            .timeout(timeout.map_or(TIMEOUT, Duration::from_secs))
+            .headers(self.headers(order, http, events)?);
+        if let Some(basic) = &http.basic_auth {
+            let part = |selector: &Option<_>| {
+                selector.as_ref().map(|selector| self.secret(&order.namespace, selector)).transpose()
+            };
+            request = request.basic_auth(part(&basic.username)?.unwrap_or_default(), part(&basic.password)?);
+        }
+        if let Some(payload) = payload {
+            request = request.body(payload);
+        }
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| Failed::now(format!("{method}: {}", error.without_url())))?;
+        let status = answer.status();
+        let good = if allowed.is_empty() {
+            status.is_success()
+        } else {
+            allowed.contains(&i64::from(status.as_u16()))
+        };
+        let message = format!("{method} {} answered {status}", host(&http.url));
+        if good { Ok(Done { message, workflow: None }) } else { Err(Failed::now(message)) }
+    }
+
+    fn headers(&self, order: &Order, http: &HttpTrigger, events: &Events) -> Result<HeaderMap, Failed> {
+        let mut out = HeaderMap::new();
+        let mut put = |name: &str, value: &str, secret: bool| {
+            let bad = || Failed::never(format!("header `{name}` cannot be sent"));
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            value.set_sensitive(secret);
+            out.insert(key, value);
+            Ok::<(), Failed>(())
+        };
+        put("Content-Type", "application/json", false)?;
+        put("Idempotency-Key", &order.key, false)?;
+        for (name, value) in &http.headers {
+            put(name, value, false)?;
+        }
+        for header in &http.dynamic_headers {
+            let Some(source) = &header.src else { continue };
+            if let Some(value) = parameter::resolve(source, events).map_err(Failed::never)? {
+                put(&header.dest, &value.text, false)?;
+            }
+        }
+        for header in &http.secure_headers {
+            let from = header.value_from.as_ref();
+            let value = match (
+                from.and_then(|f| f.secret_key_ref.as_ref()),
+                from.and_then(|f| f.config_map_key_ref.as_ref()),
+            ) {
+                (Some(secret), _) => self.secret(&order.namespace, secret)?,
+                (None, Some(map)) => {
+                    let found = self.objects.config_map(&order.namespace, &map.name);
+                    let found = found.map_err(|error| Failed::now(error.to_string()))?;
+                    let value = found.and_then(|mut data| data.remove(&map.key));
+                    value.ok_or_else(|| {
+                        Failed::never(format!("ConfigMap `{}` has no key `{}`", map.name, map.key))
+                    })?
+                }
+                (None, None) => return Err(Failed::never(format!("header `{}` has no value", header.name))),
+            };
+            put(&header.name, value.trim_end(), true)?;
+        }
+        Ok(out)
+    }
+
+    pub(super) fn secret(
+        &self,
+        namespace: &str,
+        selector: &runner_workflows::spec::k8s::SecretKeySelector,
+    ) -> Result<String, Failed> {
+        let (name, key) = (&selector.name, &selector.key);
+        let found = self.objects.secret_value(namespace, name, key);
+        let found = found.map_err(|error| Failed::now(error.to_string()))?;
+        let hint = || self.objects.secret_hint(namespace, name, Some(key));
+        let value =
+            found.ok_or_else(|| Failed::never(format!("secret `{name}` has no key `{key}`. {}", hint())))?;
+        let text = value.expose_text().ok_or_else(|| Failed::never(format!("secret `{name}` is no text")))?;
+        Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    }
+}
+
+/// The part of an address that may be shown: queries hold tokens.
+fn host(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
