@@ -28,6 +28,8 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const CONTROL: &str = "control";
 /// The wish to cancel, kept in case the supervisor does not listen yet.
 pub(crate) const CANCEL: &str = "cancel.json";
+/// What the step said last while it runs.
+pub(crate) const SIGNAL: &str = "signal.json";
 /// Everything of the private root; goes when the attempt has ended.
 pub(crate) const ROOT: &str = "root";
 
@@ -52,6 +54,16 @@ pub(crate) struct Handle {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CancelWish {
     pub(crate) grace_ms: u64,
+}
+
+/// Content of the signal file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Signal {
+    /// Units done, and units in all.
+    pub(crate) progress: Option<(i64, i64)>,
+    /// Since when a daemon is ready, and its address.
+    pub(crate) ready: Option<(Timestamp, String)>,
 }
 
 /// An open attempt directory.

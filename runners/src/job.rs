@@ -65,6 +65,10 @@ pub(crate) struct Job {
     pub(crate) applets: bool,
     /// Where a typed step leaves its report; nothing for programs.
     pub(crate) report: Option<String>,
+    /// Somebody may write to the progress file.
+    pub(crate) progress: bool,
+    /// Main is a daemon: it is ready long before it ends.
+    pub(crate) daemon: Option<Daemon>,
     /// Memory limit in bytes, where a cgroup can be made for it.
     pub(crate) memory_bytes: Option<u64>,
     /// Secret values the step is given; they are masked in what it writes.
@@ -84,6 +88,14 @@ impl Job {
         job.files.iter_mut().for_each(|file| clean(&mut file.content));
         job
     }
+}
+
+/// A step that serves others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Daemon {
+    /// Its `readinessProbe`; without one it is ready when it runs.
+    pub(crate) probe: Option<serde_json::Value>,
 }
 
 /// One container as a process.
@@ -128,6 +140,10 @@ pub(crate) const ARGO_DIR: &str = "/argo";
 pub(crate) const SCRIPT_PATH: &str = "/argo/staging/script";
 /// HOME of a step.
 pub(crate) const HOME_PATH: &str = "/argo/home";
+/// Where a step writes its progress.
+pub(crate) const PROGRESS_PATH: &str = "/argo/home/.argo-progress";
+/// Variable that names it, as in Argo.
+pub(crate) const PROGRESS_VARIABLE: &str = "ARGO_PROGRESS_FILE";
 /// Working directory of a step that names none.
 pub(crate) const WORK_PATH: &str = "/argo/work";
 /// Directory of the applets.

@@ -5,7 +5,7 @@ use runner_workflows::spec::k8s;
 
 use super::prepare::Shape;
 use super::secrets::Secrets;
-use crate::job::{BIN_PATH, HOME_PATH};
+use crate::job::{BIN_PATH, HOME_PATH, PROGRESS_PATH, PROGRESS_VARIABLE};
 use crate::runner::ATTEMPT_VARIABLE;
 use crate::sweep::VARIABLE;
 use crate::{AttemptSpec, Error, Objects};
@@ -34,6 +34,7 @@ pub(super) fn environment(
     }
     env.set("HOME", HOME_PATH.to_owned());
     env.set("HOSTNAME", spec.pod_name.clone());
+    env.set(PROGRESS_VARIABLE, PROGRESS_PATH.to_owned());
     for (name, value) in &spec.env {
         env.set(name, value.clone());
     }

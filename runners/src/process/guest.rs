@@ -402,6 +402,8 @@ fn job(shared: &Shared, spec: &AttemptSpec) -> Job {
         applets: false,
         report: None,
         memory_bytes: None,
+        progress: false,
+        daemon: None,
         secrets: Vec::new(),
     }
 }

@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use super::prepare::prepare;
 use super::watch::{Task, Watched};
-use super::{Shared, cancel};
-use crate::attempt::{AttemptDir, Handle, LOCK, SPEC};
+use super::{Shared, cancel, signals};
+use crate::attempt::{AttemptDir, Handle, LOCK, SPEC, Signal};
 use crate::error::Doing;
 use crate::supervisor;
 use crate::{AttemptId, AttemptSpec, Error, Exit, ExitPhase, Observation, Reason, Sink};
@@ -151,6 +151,7 @@ fn start(
     lock: File,
 ) -> Result<(), Error> {
     let id = spec.id.clone();
+    let signals = signals::expected(&spec.template).then(Signal::default);
     let starting = || format!("start attempt {id}");
     let job = match prepare(shared, &spec, path) {
         Ok(job) => job,
@@ -193,6 +194,7 @@ fn start(
         child: Some(child),
         sinks: vec![sink],
         boot_id,
+        signals,
     })
 }
 
@@ -213,6 +215,7 @@ fn refusal(error: &Error) -> Exit {
 /// Somebody supervises: wait for the handle, which is about to be written, and watch.
 fn adopt(shared: &Shared, dir: &AttemptDir, path: &Path, spec: AttemptSpec, sink: Sink) -> Result<(), Error> {
     let id = spec.id.clone();
+    let signals = signals::expected(&spec.template).then(Signal::default);
     let adopting = || format!("adopt attempt {id}");
     let end = Instant::now() + HANDLE_WAIT;
     let handle = loop {
@@ -245,6 +248,7 @@ fn adopt(shared: &Shared, dir: &AttemptDir, path: &Path, spec: AttemptSpec, sink
                 child: None,
                 sinks: vec![sink],
                 boot_id,
+                signals,
             })
         }
         None => {

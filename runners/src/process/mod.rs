@@ -18,6 +18,7 @@ mod logs;
 mod prepare;
 mod repository;
 mod secrets;
+mod signals;
 mod volumes;
 mod watch;
 

@@ -9,6 +9,7 @@ use runner_workflows::spec::{
 
 use super::environment::{Names, environment, expand, largest_parameter};
 use super::secrets::Secrets;
+use super::signals;
 use super::volumes::Volumes;
 use super::{Shared, repository_dir};
 use crate::artifacts::check_key;
@@ -121,6 +122,8 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         hidden,
         applets: false,
         memory_bytes,
+        progress: signals::progress(template),
+        daemon: signals::daemon(template),
         report: typed::kind(template).map(|_| typed::REPORT_PATH.to_owned()),
         secrets,
     };

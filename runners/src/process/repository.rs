@@ -12,7 +12,7 @@ use crate::artifacts::{Credential, Located, Stores};
 use crate::{ArtifactRepository, AttemptSpec, Error, Objects, SecretValue};
 
 /// The ConfigMap that Argo looks into when a reference names none.
-pub const DEFAULT_CONFIG_MAP: &str = "artifact-repositories";
+const DEFAULT_CONFIG_MAP: &str = "artifact-repositories";
 /// Variables of the engine that a store may use when its location asks for ambient credentials.
 const AMBIENT: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 

@@ -9,8 +9,9 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::fs::inotify;
 
-use crate::attempt::{AttemptDir, Handle, ROOT};
+use crate::attempt::{AttemptDir, Handle, ROOT, SIGNAL, Signal};
 use crate::beneath::{Beneath, Links};
 use crate::error::Doing;
 use crate::limits::SWEEP;
@@ -26,6 +27,8 @@ pub(super) struct Watched {
     pub(super) child: Option<Child>,
     pub(super) sinks: Vec<Sink>,
     pub(super) boot_id: String,
+    /// Whether it may say something while it runs, and what it said last.
+    pub(super) signals: Option<Signal>,
 }
 
 /// Work for the second thread.
@@ -48,6 +51,8 @@ struct Table {
     next: u64,
     by_token: HashMap<u64, Watched>,
     by_name: HashMap<String, u64>,
+    /// Directories that are watched for signals.
+    by_watch: HashMap<i32, u64>,
 }
 
 /// Watches supervisors.
@@ -55,6 +60,7 @@ pub(super) struct Watcher {
     table: Arc<Mutex<Table>>,
     epoll: Arc<OwnedFd>,
     stop: Arc<OwnedFd>,
+    signals: Arc<OwnedFd>,
     tasks: mpsc::Sender<Task>,
 }
 
@@ -66,6 +72,7 @@ impl Drop for Watcher {
 }
 
 const STOP: u64 = 0;
+const SIGNALS: u64 = 1;
 
 impl Watcher {
     /// Starts both threads.
@@ -74,15 +81,20 @@ impl Watcher {
         let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC).doing(making)?);
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).doing(making)?);
         epoll::add(&*epoll, &*stop, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN).doing(making)?;
-        let table = Arc::new(Mutex::new(Table { next: STOP + 1, ..Table::default() }));
+        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
+        let signals = Arc::new(inotify::init(flags).doing(making)?);
+        epoll::add(&*epoll, &*signals, epoll::EventData::new_u64(SIGNALS), epoll::EventFlags::IN)
+            .doing(making)?;
+        let table = Arc::new(Mutex::new(Table { next: SIGNALS + 1, ..Table::default() }));
         let (tasks, todo) = mpsc::channel();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         thread("undertaker")
             .spawn(move || todo.into_iter().for_each(|task| work(task, keep_root)))
             .doing(making)?;
         let (inner, poller, sender) = (Arc::clone(&table), Arc::clone(&epoll), tasks.clone());
-        thread("watcher").spawn(move || watch(&poller, &inner, &sender)).doing(making)?;
-        Ok(Self { table, epoll, stop, tasks })
+        let heard = Arc::clone(&signals);
+        thread("watcher").spawn(move || watch(&poller, &heard, &inner, &sender)).doing(making)?;
+        Ok(Self { table, epoll, stop, signals, tasks })
     }
 
     /// Adds a listener to an attempt that is watched already; false when it is not.
@@ -99,6 +111,9 @@ impl Watcher {
             let (at, host, isolation) = (handle.started_at, handle.host, Some(handle.isolation));
             // A closed sink belongs to somebody who does not want to know any more.
             let _ = sink.send((id.clone(), Observation::Started { at, host, isolation }));
+            if let Some(said) = &watched.signals {
+                say(id, sink, &Signal::default(), said);
+            }
         }
         true
     }
@@ -112,7 +127,21 @@ impl Watcher {
         epoll::add(&*self.epoll, &watched.pidfd, data, epoll::EventFlags::IN)
             .doing(|| format!("watch attempt {}", watched.id))?;
         table.by_name.insert(watched.id.storage_name(), token);
+        let listen = watched.signals.is_some();
+        let path = watched.path.clone();
         table.by_token.insert(token, watched);
+        if listen {
+            let flags = inotify::WatchFlags::MOVED_TO;
+            match inotify::add_watch(&*self.signals, &path, flags) {
+                Ok(watch) => drop(table.by_watch.insert(watch, token)),
+                // It runs all the same; its progress is not seen.
+                Err(error) => tracing::warn!(%error, "the signals of a step cannot be watched"),
+            }
+            // What was said before anybody listened.
+            if let Some(watched) = table.by_token.get_mut(&token) {
+                tell(watched);
+            }
+        }
         Ok(())
     }
 
@@ -127,7 +156,62 @@ fn lock(table: &Mutex<Table>) -> std::sync::MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watch(poller: &OwnedFd, table: &Mutex<Table>, tasks: &mpsc::Sender<Task>) {
+/// Tells what is new in the signal file of an attempt.
+fn tell(watched: &mut Watched) {
+    let Some(before) = &watched.signals else { return };
+    let said = AttemptDir::open(&watched.path).ok().flatten().and_then(|dir| dir.read_json(SIGNAL).ok()?);
+    let Some(Ok(said)) = said else { return };
+    for sink in &watched.sinks {
+        say(&watched.id, sink, before, &said);
+    }
+    watched.signals = Some(said);
+}
+
+fn say(id: &AttemptId, sink: &Sink, before: &Signal, said: &Signal) {
+    if let Some((done, total)) = said.progress.filter(|_| said.progress != before.progress) {
+        // See `join`.
+        let _ = sink.send((id.clone(), Observation::Progress { done, total }));
+    }
+    if let Some((at, ip)) = said.ready.clone().filter(|_| said.ready != before.ready) {
+        // See `join`.
+        let _ = sink.send((id.clone(), Observation::Ready { at, ip }));
+    }
+}
+
+/// Stops listening to an attempt that has ended.
+fn forget(signals: &OwnedFd, table: &mut Table, token: u64) {
+    table.by_watch.retain(|watch, of| {
+        if *of == token {
+            // Gone by itself when the directory is.
+            let _ = inotify::remove_watch(signals, *watch);
+        }
+        *of != token
+    });
+}
+
+/// Reads who has something to say.
+fn hear(signals: &OwnedFd, table: &Mutex<Table>) {
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+    let mut reader = inotify::Reader::new(signals, &mut buffer);
+    loop {
+        let (watch, gone) = match reader.next() {
+            Ok(event) => (event.wd(), event.events().contains(inotify::ReadFlags::IGNORED)),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_nothing_left) => return,
+        };
+        let mut table = lock(table);
+        if gone {
+            table.by_watch.remove(&watch);
+            continue;
+        }
+        let token = table.by_watch.get(&watch).copied();
+        if let Some(watched) = token.and_then(|token| table.by_token.get_mut(&token)) {
+            tell(watched);
+        }
+    }
+}
+
+fn watch(poller: &OwnedFd, signals: &OwnedFd, table: &Mutex<Table>, tasks: &mpsc::Sender<Task>) {
     let mut events: Vec<epoll::Event> = Vec::with_capacity(64);
     loop {
         events.clear();
@@ -143,6 +227,10 @@ fn watch(poller: &OwnedFd, table: &Mutex<Table>, tasks: &mpsc::Sender<Task>) {
             if token == STOP {
                 return;
             }
+            if token == SIGNALS {
+                hear(signals, table);
+                continue;
+            }
             let ended = {
                 let mut table = lock(table);
                 let ended = table.by_token.remove(&token);
@@ -150,6 +238,9 @@ fn watch(poller: &OwnedFd, table: &Mutex<Table>, tasks: &mpsc::Sender<Task>) {
                     table.by_name.remove(&ended.id.storage_name());
                     // Gone from the set anyway once its descriptor is closed.
                     let _ = epoll::delete(poller, &ended.pidfd);
+                    if ended.signals.is_some() {
+                        forget(signals, &mut table, token);
+                    }
                 }
                 ended
             };

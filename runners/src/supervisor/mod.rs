@@ -15,6 +15,7 @@ mod pump;
 mod report;
 mod root;
 mod run;
+mod signal;
 mod spawn;
 
 use std::fs::File;
@@ -63,8 +64,14 @@ fn supervise(dir: &Path) -> Result<(), Error> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let attempt = AttemptDir::open(dir).doing(|| "open the attempt".into())?;
     let Some(attempt) = attempt else { return Err(Error::NotFound(dir.display().to_string())) };
-    let job = attempt.read_json::<Job>(SPEC).doing(|| "read the job".into())?;
-    let Some(Ok(job)) = job else { return Err(Error::Invalid("the job cannot be read".into())) };
+    let job = match read_job(&attempt) {
+        Ok(job) => job,
+        // Without a record the attempt would be lost, and the cause nowhere.
+        Err(error) => {
+            let exit = failed(&clock, error.to_string(), Reason::NotStarted);
+            return attempt.write_exit(&exit).doing(|| "write the exit record".into());
+        }
+    };
     let masks = Masks::new(&job.secrets);
     let mut exit = match execute(&job, &attempt, dir, &clock, &masks) {
         Ok(exit) => exit,
@@ -72,6 +79,14 @@ fn supervise(dir: &Path) -> Result<(), Error> {
     };
     outputs::mask(&mut exit, &masks);
     attempt.write_exit(&exit).doing(|| "write the exit record".into())
+}
+
+fn read_job(attempt: &AttemptDir) -> Result<Job, Error> {
+    match attempt.read_json::<Job>(SPEC).doing(|| "read the job".into())? {
+        Some(Ok(job)) => Ok(job),
+        Some(Err(error)) => Err(Error::Invalid(format!("the job of the supervisor cannot be read: {error}"))),
+        None => Err(Error::Invalid("the job of the supervisor is not there".into())),
+    }
 }
 
 /// The record of an attempt whose main never ran.

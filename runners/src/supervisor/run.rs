@@ -15,6 +15,7 @@ use super::clock::{Clock, timespec};
 use super::member::{Member, Ran, Readiness, Role, State, Stopped, is_result, members};
 use super::places::Places;
 use super::pump::LastBytes;
+use super::signal::{self, Signals};
 use super::spawn::{NotStarted, spawn};
 use crate::attempt::{AttemptDir, CANCEL, CancelWish};
 use crate::error::Doing;
@@ -39,6 +40,7 @@ struct Supervisor<'a> {
     stopped: Option<Stopped>,
     kill_at: Option<Duration>,
     mark: Mark,
+    signals: Option<Signals<'a>>,
     buffer: Vec<u8>,
     masks: &'a Masks,
 }
@@ -68,6 +70,7 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
         stopped: None,
         kill_at: None,
         mark: mark(setting.dir, setting.isolation),
+        signals: signal::wanted(job).then(|| Signals::new(attempt)),
         buffer: vec![0; 64 << 10],
         masks: setting.masks,
     };
@@ -113,6 +116,9 @@ impl Supervisor<'_> {
             self.kill_leftovers();
         }
         self.poll(now)?;
+        if let Some(signals) = &mut self.signals {
+            signals.look(self.places);
+        }
         self.settle();
         Ok(())
     }
@@ -179,6 +185,10 @@ impl Supervisor<'_> {
             Ok((pid, pidfd, pipes)) => {
                 member.state = State::Running { pid, pidfd };
                 member.pipes = pipes;
+                let main = member.ended.role == Role::Main;
+                if let Some(signals) = self.signals.as_mut().filter(|_| main) {
+                    signals.main_started(self.job, member.plan, self.places);
+                }
             }
             Err(failure) => {
                 member.state = State::Done;
@@ -243,7 +253,8 @@ impl Supervisor<'_> {
         });
         let deadline = if self.stopped.is_none() { self.deadline() } else { None };
         let next = drains.chain(deadline).chain(self.kill_at).min().unwrap_or(Duration::MAX);
-        next.saturating_sub(now).min(REAP_EVERY)
+        let look = if self.signals.is_some() { signal::LOOK_EVERY } else { REAP_EVERY };
+        next.saturating_sub(now).min(look)
     }
 
     /// Reads one chunk: every pipe gets its turn, a flood on one does not starve the others.
