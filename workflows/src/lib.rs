@@ -4,6 +4,7 @@
 pub mod diagnostic;
 pub mod effect;
 pub mod expr;
+pub mod library;
 pub mod parse;
 pub mod resolve;
 pub mod spec;

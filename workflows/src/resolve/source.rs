@@ -39,7 +39,7 @@ pub trait TemplateSource {
 /// A source in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    /// WorkflowTemplates by name.
+    /// WorkflowTemplates by name; the shipped ones of [`crate::library`] are found behind them.
     pub workflow_templates: BTreeMap<String, WorkflowTemplate>,
     /// ClusterWorkflowTemplates by name.
     pub cluster_workflow_templates: BTreeMap<String, WorkflowTemplate>,
@@ -74,7 +74,7 @@ impl Catalog {
 
 impl TemplateSource for Catalog {
     fn workflow_template(&self, name: &str) -> Option<&WorkflowTemplate> {
-        self.workflow_templates.get(name)
+        self.workflow_templates.get(name).or_else(|| crate::library::workflow_template(name))
     }
 
     fn cluster_workflow_template(&self, name: &str) -> Option<&WorkflowTemplate> {
