@@ -254,7 +254,7 @@ impl Controller {
     /// A request that runs the same workflow again under a new name; submit it.
     ///
     /// # Errors
-    /// [`Error::NotBuiltIn`] for memoized ones; [`Error::NotFound`].
+    /// [`Error::Refused`] for memoized ones of a run that did not fail; [`Error::NotFound`].
     pub async fn resubmit(&self, namespace: &str, name: &str, changes: &Resubmit) -> Result<SubmitRequest> {
         submit::resubmit(self.core.store.as_ref(), &self.stream(namespace, name).await?, changes).await
     }
@@ -305,6 +305,13 @@ impl Controller {
     /// What the store says.
     pub async fn rebuild(&self) -> Result<(u64, Vec<String>)> {
         verify::rebuild(self.core.store.as_ref()).await
+    }
+
+    /// Custom metrics of the workflows that this process runs, in Prometheus' text format. They begin at zero
+    /// with the process, as Argo's do.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.core.metrics_text(self.core.clock.now())
     }
 
     /// Lets go of all workflows and stops. Takes at most five seconds; steps keep running (F72).

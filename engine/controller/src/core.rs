@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use runner_machine::WorkflowPhase;
+use runner_machine::metrics::{Realtime, Registry as MetricRegistry};
 use runner_store::{Epoch, Lease, Seq, Store, StreamId};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
@@ -33,6 +34,8 @@ pub(crate) struct Held {
     pub(crate) quarantined: Option<String>,
     /// The locks it waits for.
     pub(crate) locks: BTreeSet<String>,
+    /// Its gauges of passing time.
+    gauges: Vec<Realtime>,
     abort: Option<AbortHandle>,
 }
 
@@ -65,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) gone: Notify,
     /// What the store last failed with, until it works again.
     trouble: watch::Sender<Option<String>>,
+    /// Sums of custom metrics.
+    counted: Mutex<MetricRegistry>,
     closing: AtomicBool,
     registry: Mutex<Registry>,
 }
@@ -93,6 +98,7 @@ impl Core {
             doom,
             gone,
             trouble,
+            counted: Mutex::default(),
             closing,
             registry,
         }
@@ -100,6 +106,23 @@ impl Core {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sums of custom metrics.
+    pub(crate) fn counted(&self) -> MutexGuard<'_, MetricRegistry> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the gauges of passing time of a workflow.
+    pub(crate) fn set_gauges(&self, stream: &StreamId, gauges: Vec<Realtime>) {
+        if let Some(held) = self.registry().held.get_mut(stream) {
+            held.gauges = gauges;
+        }
+    }
+
+    /// Gauges of passing time of all workflows of this process.
+    pub(crate) fn gauges(&self) -> Vec<Realtime> {
+        self.registry().held.values().flat_map(|held| held.gauges.iter().cloned()).collect()
     }
 
     /// The store fails.
@@ -136,7 +159,15 @@ impl Core {
         {
             lease.until = before.lease.until;
         }
-        let held = Held { lease, mail, head, quarantined: None, locks: BTreeSet::new(), abort: None };
+        let held = Held {
+            lease,
+            mail,
+            head,
+            quarantined: None,
+            locks: BTreeSet::new(),
+            gauges: Vec::new(),
+            abort: None,
+        };
         registry.held.insert(held.lease.stream.clone(), held);
     }
 

@@ -22,6 +22,7 @@ mod lease;
 mod load;
 mod locks;
 mod memo;
+mod metrics;
 mod options;
 mod owner;
 mod projection;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runner_machine::{Action, Estimates, Fact, Input, Plan, Submit};
+use runner_machine::{Action, Estimates, Fact, Input, Plan, Reuse, Submit};
 use runner_store::{
     Append, Appended, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Seq, Store, StreamId, Wakeup,
 };
@@ -43,6 +43,8 @@ pub struct SubmitRequest {
     pub idempotency_key: Option<String>,
     /// A directory of this machine that the steps may see and write.
     pub share_cwd: Option<PathBuf>,
+    /// Nodes that it takes over from an earlier run.
+    pub reuse: Option<Reuse>,
     /// Only record it, for an engine in another process that adopts.
     pub detached: bool,
 }
@@ -113,6 +115,7 @@ struct Prepared {
     run: Run,
     append: Append,
     actions: Vec<Action>,
+    facts: Vec<Fact>,
     lease: Option<Lease>,
 }
 
@@ -124,7 +127,7 @@ async fn attempt(
 ) -> Result<Submitted> {
     let now = core.clock.now();
     let prepared = prepare(core, request, &name, estimates, now)?;
-    let Prepared { mut run, append, actions, lease } = prepared;
+    let Prepared { mut run, append, actions, facts, lease } = prepared;
     let stream = run.stream.clone();
     let store = core.store.as_ref();
     let submitted = Submitted {
@@ -136,6 +139,7 @@ async fn attempt(
     match commit(store, append).await {
         Ok(Appended::Done(seq)) => {
             run.seq = seq;
+            core.emit(&stream, &run.plan, &run.status, &facts);
             if let Some(lease) = lease {
                 core.own(stream);
                 lease::take_on(core, lease, Origin::Submitted(Box::new(run), actions));
@@ -185,8 +189,14 @@ fn prepare(
     let epoch = if request.detached { Epoch::ZERO } else { Epoch::FIRST };
     let lease = (!request.detached).then(|| Lease { stream: stream.clone(), epoch, until });
     let mut run = Run::fresh(stream, epoch, Arc::new(plan));
-    let submit =
-        Submit { name: name.to_owned(), namespace: request.namespace.clone(), uid, workflow, estimates };
+    let submit = Submit {
+        name: name.to_owned(),
+        namespace: request.namespace.clone(),
+        uid,
+        workflow,
+        reuse: request.reuse.clone(),
+        estimates,
+    };
     let inputs = [Input::Submit(Box::new(submit)), Input::Begin].map(Incoming::Input);
     let decision = run.decide(inputs.into(), now).map_err(|e| Error::Spec(e.0))?;
     let mut locks = Locks::new(run.stream.key());
@@ -204,7 +214,7 @@ fn prepare(
             .as_ref()
             .map(|lease| FirstLease { owner: core.options.owner.clone(), until: lease.until }),
     });
-    Ok(Prepared { run, append, actions: decision.actions, lease })
+    Ok(Prepared { run, append, actions: decision.actions, facts: decision.facts, lease })
 }
 
 /// What an earlier submit made.
@@ -248,10 +258,8 @@ pub(crate) async fn resubmit(
     stream: &StreamId,
     changes: &Resubmit,
 ) -> Result<SubmitRequest> {
-    if changes.memoized {
-        return Err(Error::NotBuiltIn("resubmit with memoized nodes".to_owned()));
-    }
     let snapshot = load::load(store, stream).await?;
+    let reuse = if changes.memoized { Some(take_from(&snapshot)?) } else { None };
     let mut resolved = ResolvedWorkflow::clone(&snapshot.plan.workflow);
     let share_cwd = resolved.metadata.annotations.remove(SHARE_CWD).map(PathBuf::from);
     let name = snapshot.status.name.clone();
@@ -261,6 +269,8 @@ pub(crate) async fn resubmit(
     };
     resolved.metadata.name.clear();
     resolved.metadata.uid.clear();
+    resolved.spec.shutdown.clear();
+    resolved.spec.active_deadline_seconds = resolved.spec.active_deadline_seconds.filter(|s| *s != 0);
     resolved.metadata.labels.insert(RESUBMITTED_FROM.to_owned(), name);
     for (name, value) in &changes.parameters {
         let parameters = &mut resolved.spec.arguments.parameters;
@@ -279,6 +289,11 @@ pub(crate) async fn resubmit(
         generate_name: Some(prefix),
         resolved,
         share_cwd,
+        reuse,
         ..SubmitRequest::default()
     })
+}
+
+fn take_from(snapshot: &load::Snapshot) -> Result<Reuse> {
+    runner_machine::reuse(&snapshot.plan, &snapshot.status).map_err(|e| Error::Refused(e.to_string()))
 }

@@ -51,6 +51,7 @@ fn run(templates: &str) -> f64 {
         uid: "u".into(),
         workflow: resolved,
         estimates: None,
+        reuse: None,
     };
     decide(&plan, &mut status, Input::Submit(Box::new(submit)), now).unwrap();
     let start = Instant::now();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::estimates::Estimates;
 use crate::node::{MemoStatus, NodeFlag, NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
+use crate::reuse::Reuse;
 use crate::{Shutdown, Timestamp};
 
 /// Everything that can have happened. Stored as JSON with the variant's name as `kind`.
@@ -30,6 +31,9 @@ pub enum Fact {
         at: Timestamp,
         /// What it does, frozen.
         workflow: Box<ResolvedWorkflow>,
+        /// Nodes that are taken over from an earlier run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reuse: Option<Box<Reuse>>,
         /// How long an earlier run took.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         estimates: Option<Box<Estimates>>,

@@ -8,6 +8,8 @@ use crate::names::{display_name, fnv32a, node_id};
 use crate::node::{AttemptState, LockStand, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
 use crate::status::{Timer, WorkflowStatus};
 use crate::{Shutdown, Timestamp};
+use std::sync::Arc;
+
 use runner_workflows::spec::{AnyString, Outputs, Parameter};
 
 /// Replays facts from the beginning.
@@ -96,7 +98,8 @@ pub fn fold(status: &mut WorkflowStatus, fact: &Fact) -> Result<(), IllegalFact>
 fn fold_workflow(status: &mut WorkflowStatus, fact: &Fact) {
     status.index.touched_workflow = true;
     match fact {
-        Fact::WorkflowSubmitted { name, namespace, uid, at, workflow, estimates, .. } => {
+        Fact::WorkflowSubmitted { name, namespace, uid, at, workflow, estimates, reuse, .. } => {
+            status.reuse = reuse.as_deref().cloned().map(Arc::new);
             status.claims = Claims::of(&workflow.spec);
             status.estimates = estimates.as_deref().cloned();
             status.name.clone_from(name);
@@ -220,6 +223,12 @@ fn create(status: &mut WorkflowStatus, ix: NodeIx, new: &NewNode, at: Timestamp)
     let ix = status.push(node);
     for parent in &new.parents {
         status.change(*parent, |node| node.children.push(ix));
+    }
+    if new.outputs.is_some() && new.phase.fulfilled() {
+        export_globals(status, ix);
+    }
+    if status.reuse.as_ref().is_some_and(|reuse| reuse.nodes.len() <= status.nodes.len()) {
+        status.reuse = None;
     }
     Ok(())
 }

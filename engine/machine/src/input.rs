@@ -6,6 +6,7 @@ use runner_workflows::spec::Outputs;
 
 use crate::estimates::Estimates;
 use crate::node::{NodeIx, NodePhase};
+use crate::reuse::Reuse;
 use crate::{Command, Timestamp};
 
 /// One input. `decide` answers it with facts.
@@ -79,6 +80,8 @@ pub struct Submit {
     pub uid: String,
     /// What it does.
     pub workflow: ResolvedWorkflow,
+    /// Nodes that it takes over from an earlier run (`resubmit --memoized`).
+    pub reuse: Option<Reuse>,
     /// How long an earlier run of the same template took, if there was one.
     pub estimates: Option<Estimates>,
 }

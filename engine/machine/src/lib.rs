@@ -27,13 +27,14 @@ mod node;
 mod outstanding;
 mod plan;
 mod resources;
+mod reuse;
 mod selector;
 mod status;
 
 pub use action::{Action, LockKind, LockNeed};
 pub use attempt::{AttemptPlan, attempt_plan};
 pub use command::Command;
-pub use decide::decide;
+pub use decide::{decide, reuse};
 pub use duration::{format_duration, parse_duration};
 pub use error::{Error, IllegalFact};
 pub use estimates::Estimates;
@@ -48,6 +49,7 @@ pub use node::{
 pub use outstanding::{outstanding, outstanding_of};
 pub use plan::Plan;
 pub use resources::ResourcesDuration;
+pub use reuse::{EndedNode, Reuse, ReusedNode};
 pub use selector::Selector;
 pub use status::{Shutdown, WorkflowStatus};
 

@@ -12,6 +12,7 @@ use crate::claims::Claims;
 use crate::decide::Runtime;
 use crate::estimates::Estimates;
 use crate::node::{LockStand, Node, NodeIx, NodePhase, NodeType, Work, WorkflowPhase};
+use crate::reuse::Reuse;
 
 /// How a run was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,8 @@ pub struct WorkflowStatus {
     pub locks: LockStand,
     /// How long it will take, as far as an earlier run tells.
     pub estimates: Option<Estimates>,
+    /// Nodes that it takes over from an earlier run, until it has them all.
+    pub(crate) reuse: Option<Arc<Reuse>>,
     /// Why a run that was taken over cannot go on.
     pub(crate) unusable: Option<String>,
     /// Volume claims made for it.

@@ -36,6 +36,10 @@ pub fn register_stored(catalog: &mut Catalog, status: &Value) {
     for (key, template) in stored {
         let mut parts = key.split('/');
         let (Some(scope), Some(name)) = (parts.next(), parts.next()) else { continue };
+        if parts.count() > 1 {
+            // An inline template: it stands in its step as well.
+            continue;
+        }
         let Ok(template) = serde_json::from_value::<Template>(template.clone()) else { continue };
         let map = if scope == "cluster" {
             &mut catalog.cluster_workflow_templates

@@ -57,8 +57,17 @@ pub fn read(record: &NewRecord, plans: &[Arc<Plan>]) -> Result<Option<Fact>, Str
         let plan = plans.iter().find(|plan| plan.workflow.metadata.name == name);
         let plan = plan.ok_or_else(|| format!("nobody submitted {name}"))?;
         let workflow = Box::new(ResolvedWorkflow::clone(&plan.workflow));
-        let estimates = None;
-        return Ok(Some(Fact::WorkflowSubmitted { version, name, namespace, uid, at, workflow, estimates }));
+        let (reuse, estimates) = (None, None);
+        return Ok(Some(Fact::WorkflowSubmitted {
+            version,
+            name,
+            namespace,
+            uid,
+            at,
+            workflow,
+            reuse,
+            estimates,
+        }));
     }
     let body = std::str::from_utf8(&record.body).map_err(|e| e.to_string())?;
     let text = format!("{{\"{}\":{body}}}", record.kind);

@@ -93,7 +93,8 @@ impl ResolvedWorkflow {
             let local = self.root_scope();
             let own =
                 self.spec.templates.iter().map(|t| (prepared_key(&local, &t.name), self.prepare(t, &local)));
-            let other = self.stored_templates.iter().filter_map(|(key, template)| {
+            let named = self.stored_templates.iter().filter(|(key, _)| !super::stored::is_inline_key(key));
+            let other = named.filter_map(|(key, template)| {
                 let resource = key.rsplit_once('/').map_or(key.as_str(), |(resource, _)| resource);
                 Some((key.clone(), self.prepare(template, &TemplateScope::parse(resource)?)))
             });

@@ -126,9 +126,33 @@ impl Walk<'_> {
         if let Some(metadata) = &resource.spec.pod_metadata {
             add_pod_metadata(&mut template, metadata);
         }
+        // Argo keeps inline templates of referenced resources too, under the name of their step or task.
+        for (holder, inline) in inline_templates(&template) {
+            if let Some(key) = scope.stored_key(&format!("{INLINE}/{holder}")) {
+                let mut inline = inline.clone();
+                legacy::normalize_template(&mut inline);
+                self.stored.templates.entry(key).or_insert(inline);
+            }
+        }
         self.stored.templates.insert(key, template.clone());
         self.queue.push_back((scope, template));
     }
+}
+
+/// The part of a key that tells inline templates from named ones.
+const INLINE: &str = "inline";
+
+/// Whether a key of stored templates is that of an inline one, which is never looked up by name.
+pub(super) fn is_inline_key(key: &str) -> bool {
+    key.split('/').nth(2) == Some(INLINE) && key.split('/').count() > 3
+}
+
+/// The inline templates of a template, with the names of their steps or tasks.
+fn inline_templates(template: &Template) -> impl Iterator<Item = (&str, &Template)> {
+    let steps = template.steps.iter().flatten().flatten();
+    let steps = steps.filter_map(|step| Some((step.name.as_str(), step.inline.as_deref()?)));
+    let tasks = template.dag.iter().flat_map(|dag| &dag.tasks);
+    steps.chain(tasks.filter_map(|task| Some((task.name.as_str(), task.inline.as_deref()?))))
 }
 
 /// True for text that holds a tag and is known at run time only.

@@ -125,6 +125,7 @@ impl Worker {
     pub(super) async fn done(&mut self, decision: &Decision, now: Timestamp) {
         self.idle_since = now;
         self.dispatch.settled();
+        self.core.emit(&self.lease.stream, &self.run.plan, &self.run.status, &decision.facts);
         memo::keep(self.core.store.as_ref(), &self.run.status, &decision.facts, now).await;
         self.publish();
         let locks = |fact: &Fact| {

@@ -35,6 +35,10 @@ impl Turn<'_> {
         if self.holds_back() {
             return;
         }
+        if self.takes_over() {
+            self.take_over();
+            return;
+        }
         let Some(root) = self.status.root() else {
             self.start_root();
             return;

@@ -14,6 +14,7 @@ mod locks;
 mod memo;
 mod outputs;
 mod retry;
+mod reuse;
 mod scope;
 mod start;
 mod steps;
@@ -23,6 +24,7 @@ use std::collections::VecDeque;
 
 use runner_workflows::spec::Outputs;
 
+pub use reuse::reuse;
 pub(crate) use scope::{leaf_vars, render_template};
 
 use crate::Timestamp;
@@ -143,13 +145,16 @@ impl Turn<'_> {
             at: self.now,
             workflow: Box::new(submit.workflow),
             estimates: submit.estimates.map(Box::new),
+            reuse: submit.reuse.map(Box::new),
         });
         Ok(())
     }
 
     /// First turn, or first turn on a status taken over: everything is looked at once.
     fn begin(&mut self) {
-        self.resync();
+        if !self.takes_over() {
+            self.resync();
+        }
         if let Some(shutdown) = self.status.shutdown {
             self.apply_shutdown(shutdown);
         }

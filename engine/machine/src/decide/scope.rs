@@ -293,7 +293,9 @@ fn aggregate(
     let mut results = Vec::new();
     let mut rows = Vec::new();
     let mut columns: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for node in nodes.iter().filter(|node| node.phase == NodePhase::Succeeded) {
+    // Skipped ones have outputs when they were taken over from an earlier run.
+    let counts = |node: &&&Node| matches!(node.phase, NodePhase::Succeeded | NodePhase::Skipped);
+    for node in nodes.iter().filter(counts) {
         let Some(outputs) = &node.outputs else { continue };
         let mut row = serde_json::Map::new();
         for parameter in &outputs.parameters {

@@ -175,6 +175,9 @@ impl Turn<'_> {
             loops.push(LoopRuntime::new(expansion, vars));
         }
         let children = self.node(group).map(|node| node.children.clone()).unwrap_or_default();
+        if children.is_empty() && calls.len() > 1 {
+            self.check_arguments(steps, compiled, calls, &loops)?;
+        }
         for child in children {
             let Some(Owner::Group(_, call, _)) = self.node(child).map(|node| node.owner.clone()) else {
                 continue;
@@ -187,6 +190,25 @@ impl Turn<'_> {
             }
         }
         Ok(GroupRuntime { loops, cursor: 0 })
+    }
+
+    /// As Argo's `resolveReferences`: the arguments of all calls of a group resolve before the first is started.
+    /// Of a loop the first item speaks for all.
+    fn check_arguments(
+        &self,
+        steps: NodeIx,
+        compiled: &Compiled,
+        calls: &[Call],
+        loops: &[LoopRuntime],
+    ) -> Result<(), String> {
+        for (call, progress) in calls.iter().zip(loops).filter(|(_, progress)| !progress.is_empty_loop()) {
+            let mut vars = Vars::child(&progress.vars);
+            if let Some((_, item)) = progress.item(0) {
+                item_vars(&mut vars, &item);
+            }
+            self.concrete(steps, compiled, call, &progress.expansion, &vars)?;
+        }
+        Ok(())
     }
 
     /// Starts what is not started. True when everything is.

@@ -8,7 +8,7 @@ use runner_workflows::spec::Parameter;
 use super::{Todo, Turn};
 use crate::error::Error;
 use crate::fact::{Fact, Settings};
-use crate::node::{NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
+use crate::node::{Node, NodeIx, NodePhase, NodeType, Owner, WorkflowPhase};
 use crate::selector::Selector;
 
 impl Turn<'_> {
@@ -36,7 +36,7 @@ impl Turn<'_> {
             }
         }
         let parsed = Selector::parse(selector).map_err(Error::Refused)?;
-        let undone = self.to_undo(restart_successful, &parsed);
+        let undone = self.to_undo(restart_successful, &parsed, self.status.phase != WorkflowPhase::Succeeded);
         let reopened = self.to_reopen(&undone);
         self.accept(by, "retry", Settings { parameters, ..Settings::default() });
         self.emit(Fact::NodesRemoved {
@@ -54,9 +54,66 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// What a retry undoes. A failed node after which something succeeded stays as it is (as Argo's
+    /// `isDescendantNodeSucceeded`: a `continueOn` made up for it), unless nothing else could be retried.
+    pub(super) fn to_undo(
+        &self,
+        restart_successful: bool,
+        selector: &Selector,
+        must: bool,
+    ) -> BTreeSet<NodeIx> {
+        let bridged = self.bridged(restart_successful, selector);
+        let undone = self.undo_but(restart_successful, selector, &bridged);
+        let leaf = |ix: &NodeIx| self.node(*ix).is_some_and(|node| node.phase.failed_or_error());
+        if must && !bridged.is_empty() && !undone.iter().any(leaf) {
+            return self.undo_but(restart_successful, selector, &BTreeSet::new());
+        }
+        undone
+    }
+
+    /// Failed nodes below which, in the graph, something succeeded that stays. Hooks do not count.
+    fn bridged(&self, restart_successful: bool, selector: &Selector) -> BTreeSet<NodeIx> {
+        let chosen = |node: &Node| restart_successful && !selector.is_empty() && selector.matches(node);
+        let mut good: BTreeSet<NodeIx> = BTreeSet::new();
+        loop {
+            let before = good.len();
+            // Children come after their parents, so one pass from the end nearly always is enough.
+            for (ix, node) in self.status.nodes().collect::<Vec<_>>().into_iter().rev() {
+                let succeeded = |child: &NodeIx| {
+                    good.contains(child)
+                        || self.node(*child).is_some_and(|n| {
+                            n.phase == NodePhase::Succeeded
+                                && !n.flag.unwrap_or_default().hooked
+                                && !chosen(n)
+                        })
+                };
+                if node.children.iter().any(succeeded) {
+                    good.insert(ix);
+                }
+            }
+            if good.len() == before {
+                break;
+            }
+        }
+        let failed = |ix: &NodeIx| {
+            self.node(*ix).is_some_and(|n| n.phase.failed_or_error() && n.node_type.is_attempt())
+        };
+        let retried = |ix: &NodeIx| match self.node(*ix).map(|n| &n.owner) {
+            Some(Owner::Retry(of)) => good.contains(of),
+            _ => good.contains(ix),
+        };
+        let all = self.status.nodes().map(|(ix, _)| ix);
+        all.filter(failed).filter(retried).collect()
+    }
+
     /// Leaves that failed (or that the selector names), everything below and after them, hooks of what is
-    /// undone, and the run's exit handler.
-    fn to_undo(&self, restart_successful: bool, selector: &Selector) -> BTreeSet<NodeIx> {
+    /// undone, and the run's exit handler; but not those nodes.
+    fn undo_but(
+        &self,
+        restart_successful: bool,
+        selector: &Selector,
+        kept: &BTreeSet<NodeIx>,
+    ) -> BTreeSet<NodeIx> {
         let mut undone: BTreeSet<NodeIx> = BTreeSet::new();
         let owners: BTreeSet<NodeIx> = self.status.nodes().filter_map(|(ix, _)| self.owner_of(ix)).collect();
         for (ix, node) in self.status.nodes() {
@@ -65,7 +122,8 @@ impl Turn<'_> {
             let chosen = restart_successful && !selector.is_empty() && selector.matches(node);
             let failed =
                 (node.phase.failed_or_error() || !node.phase.fulfilled() || node.phase == NodePhase::Omitted)
-                    && !self.made_good(ix);
+                    && !self.made_good(ix)
+                    && !kept.contains(&ix);
             if chosen
                 || (failed && !composite)
                 || (node.phase == NodePhase::Skipped && !composite && self.is_after(ix, &undone))
@@ -172,7 +230,7 @@ impl Turn<'_> {
     }
 
     /// Ancestors of what is undone run again.
-    fn to_reopen(&self, undone: &BTreeSet<NodeIx>) -> BTreeSet<NodeIx> {
+    pub(super) fn to_reopen(&self, undone: &BTreeSet<NodeIx>) -> BTreeSet<NodeIx> {
         let mut reopened = BTreeSet::new();
         for ix in undone {
             let mut at = *ix;

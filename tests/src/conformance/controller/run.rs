@@ -90,6 +90,7 @@ impl Run {
             },
             workflow: ResolvedWorkflow::clone(&workflow),
             estimates: None,
+            reuse: None,
         };
         self.plan = Some(plan);
         self.turn(Input::Submit(Box::new(submit)), now).map(|_| ())
@@ -157,6 +158,7 @@ pub(super) fn take_over(plan: &Plan, object: &Value) -> Result<WorkflowStatus, S
         uid: text("/metadata/uid", "uid-of-a-snapshot"),
         workflow: ResolvedWorkflow::clone(&plan.workflow),
         estimates: None,
+        reuse: None,
     };
     let mut status = WorkflowStatus::default();
     decide(plan, &mut status, Input::Submit(Box::new(submit)), now).map_err(|error| error.to_string())?;

@@ -79,6 +79,7 @@ impl Run {
             uid: "uid-1".into(),
             workflow: resolved,
             estimates: None,
+            reuse: None,
         })));
         run
     }

@@ -1,11 +1,7 @@
 //! Argo's semantics as sentences: one workflow, how its leaves end, what becomes of it.
 //! Parsing and rendering are tested in the language crate.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-
-mod common;
-
-use common::{Run, errs, fails, prints, with_leaves};
+use crate::common::{Run, errs, fails, prints, with_leaves};
 use runner_machine::{Command, Fact, NodePhase as P, NodeType, WorkflowPhase as W};
 
 fn steps(body: &str) -> Run {

@@ -1,0 +1,7 @@
+//! The machine as sentences: one workflow, how its leaves end, what becomes of it. No store, runner or clock.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod again;
+mod common;
+mod metrics;
+mod semantics;
