@@ -6,8 +6,8 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use runner_runners::Stream;
 use runner_runners::guest::GuestLog;
+use runner_runners::{Error, Stream};
 
 use super::engine::{Engine, Failure, Output, Phase, State};
 
@@ -39,28 +39,50 @@ pub(super) struct End {
     pub(super) init_failed: Option<String>,
 }
 
-/// Follows a container to its end.
-pub(super) async fn follow(engine: &Engine, name: &str, mut log: GuestLog, source: Source) -> End {
-    let mut source = source;
-    let mut last_words = Vec::new();
-    let state = {
-        let mut ended = std::pin::pin!(ended(engine, name));
-        loop {
-            tokio::select! {
-                state = &mut ended => break state,
-                more = pump(&mut source, &mut log, &mut last_words) => {
-                    if !more {
-                        break ended.await;
-                    }
-                }
-            }
+/// Follows a container to its end. `open` begins its log, again if what was read of it so far is not all.
+pub(super) async fn follow(
+    engine: &Engine,
+    name: &str,
+    open: impl Fn() -> Result<GuestLog, Error>,
+    source: Source,
+) -> Result<End, Error> {
+    let (mut log, mut source, mut last_words) = (open()?, source, Vec::new());
+    let mut ended = std::pin::pin!(ended(engine, name));
+    let mut lost_at = None;
+    let state = loop {
+        let more = tokio::select! {
+            state = &mut ended => break state,
+            more = pump(&mut source, &mut log, &mut last_words) => more,
+        };
+        if more {
+            continue;
+        }
+        lost_at.get_or_insert_with(Timestamp::now);
+        // Its output ends when it does. A container that goes on has lost us, as when the engine is restarted.
+        if let Ok(state) = tokio::time::timeout(AGAIN, &mut ended).await {
+            break state;
+        }
+        if let Ok(history) = engine.history(name).await {
+            (log, source) = (open()?, Source::Kept(history));
         }
     };
     // What it wrote last may still be on its way.
     while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await {}
+    let ended_at = state.as_ref().and_then(|state| state.finished_at);
+    if let (Some(lost_at), Some(ended_at)) = (lost_at, ended_at)
+        && lost_at < ended_at
+        && let Ok(history) = engine.history(name).await
+    {
+        // Nobody knows what was missed in between: from the beginning, now that it is all there.
+        (log, source) = (open()?, Source::Kept(history));
+        while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await
+        {
+        }
+    }
     let code = state.as_ref().map(|state| state.exit_code);
-    let init_failed = if matches!(code, Some(126 | 127)) { of_init(&last_words) } else { None };
-    End { state, result: log.finish(), init_failed }
+    // catatonit ends with 1 then, tini as a shell does.
+    let init_failed = if matches!(code, Some(1 | 126 | 127)) { of_init(&last_words) } else { None };
+    Ok(End { state, result: log.finish(), init_failed })
 }
 
 /// The complaint of the engine's init process (catatonit, tini) that the command cannot be started.

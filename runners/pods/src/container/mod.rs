@@ -6,6 +6,7 @@
 //! it is (`pod.json`, written before the effect it speaks of), logs, and the exit record. A container that was
 //! created and is not there any more makes the attempt lost; it is never created a second time.
 
+mod begin;
 mod create;
 mod drive;
 mod engine;
@@ -192,9 +193,12 @@ impl Runner for ContainerRunner {
     fn remove(&self, id: &AttemptId) -> BoxFuture<'_, Result<(), Error>> {
         let id = id.clone();
         Box::pin(async move {
+            let ours = self.shared.process.noted(&id, note::NOTE);
             self.shared.process.remove(&id).await?;
-            // Usually there are none: they go when the record is written.
-            self.shared.engine.clear(&id.storage_name()).await;
+            if ours {
+                // Usually there are none: they go when the record is written.
+                self.shared.engine.clear(&id.storage_name()).await;
+            }
             Ok(())
         })
     }

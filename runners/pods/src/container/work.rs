@@ -11,8 +11,7 @@ use runner_runners::guest::{Container as Ended, Furniture, Guest, Left, Part};
 use runner_runners::{AttemptSpec, Observation, Reason};
 use tokio::sync::{Mutex, watch};
 
-use super::create::{Order, body};
-use super::engine::{Failure, Phase};
+use super::engine::Phase;
 use super::follow::{End, Source, follow};
 use super::note::{Mark, NOTE, Note, container_name};
 use super::{Running, Shared, probe};
@@ -41,7 +40,7 @@ pub(super) struct Work<'a> {
 }
 
 /// What became of an attempt to start a container.
-enum Begun {
+pub(super) enum Begun {
     /// It runs, or has ended; here is its output.
     Followed(Source),
     /// It could not be started.
@@ -51,27 +50,27 @@ enum Begun {
 }
 
 impl Work<'_> {
-    fn pod_spec(&self) -> Result<&PodSpec, Halt> {
+    pub(super) fn pod_spec(&self) -> Result<&PodSpec, Halt> {
         self.pod.spec.as_ref().ok_or_else(|| Halt::Refused("the pod has no spec".to_owned()))
     }
 
     /// Init containers, then the others, as the furniture is.
-    fn container(&self, index: usize) -> Option<&Container> {
+    pub(super) fn container(&self, index: usize) -> Option<&Container> {
         let spec = self.pod.spec.as_ref()?;
         let init = spec.init_containers.as_deref().unwrap_or_default();
         init.get(index).or_else(|| spec.containers.get(index.checked_sub(init.len())?))
     }
 
-    fn inits(&self) -> usize {
+    pub(super) fn inits(&self) -> usize {
         self.pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref()).map_or(0, Vec::len)
     }
 
     /// Number of containers that are the step itself.
-    fn mains(&self) -> usize {
+    pub(super) fn mains(&self) -> usize {
         self.spec.template.container_set.as_ref().map_or(1, |set| set.containers.len())
     }
 
-    fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.furniture.len()
     }
 
@@ -83,7 +82,7 @@ impl Work<'_> {
         }
     }
 
-    fn name(&self, index: usize, again: u32) -> String {
+    pub(super) fn name(&self, index: usize, again: u32) -> String {
         let name = self.container(index).map_or("", |container| container.name.as_str());
         container_name(self.spec, name, again)
     }
@@ -100,7 +99,7 @@ impl Work<'_> {
         self.name(self.main_index(), 0)
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.stopped.borrow().is_some()
     }
 
@@ -291,196 +290,15 @@ impl Work<'_> {
         self.running.tell(&self.spec.id, &Observation::Ready { at: Timestamp::now(), ip });
     }
 
-    /// Sees to it that every image that is still needed is there.
-    async fn images(&self) -> Result<(), Halt> {
-        for index in 0..self.total() {
-            let known = self.note.lock().await.containers.contains_key(&self.name(index, 0));
-            let Some(container) = self.container(index).filter(|_| !known) else { continue };
-            let image = self.shared.config.image(container.image.as_deref().unwrap_or_default());
-            let who = &container.name;
-            if image.is_empty() {
-                return Err(Halt::Refused(format!("{who}: the template names no image")));
-            }
-            let refused = |failure: Failure| Halt::Refused(format!("{who}: {failure}"));
-            if self.shared.engine.has_image(&image).await.map_err(refused)? {
-                continue;
-            }
-            let missing = format!("{who}: image {image:?} is not on this machine");
-            let hint = "load it (`podman pull`, `podman load`), or map it in `runners.container.images`";
-            if !self.shared.config.pull || container.image_pull_policy.as_deref() == Some("Never") {
-                return Err(Halt::Refused(format!("{missing} and is not to be fetched: {hint}")));
-            }
-            let mut stopped = self.stopped.subscribe();
-            let pulled = tokio::select! {
-                pulled = self.shared.engine.pull(&image) => pulled,
-                _ = stopped.wait_for(Option::is_some) => return Ok(()),
-                () = within(self.spec.timeout) => Err(Failure::Refused("it took longer than the deadline".to_owned())),
-            };
-            pulled.map_err(|failure| {
-                Halt::Refused(format!("{missing} and cannot be fetched ({failure}): {hint}"))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Creates and starts a container, or finds it as an earlier engine left it.
-    async fn begin(&self, index: usize, again: u32) -> Result<Begun, Halt> {
-        let name = self.name(index, again);
-        let mark = self.note.lock().await.containers.get(&name).cloned().unwrap_or_default();
-        let boot = self.shared.process.boot();
-        if mark.started.as_deref().is_some_and(|started| started != boot) {
-            return Err(Halt::Lost("the machine was restarted while the step ran".to_owned()));
-        }
-        let phase = match self.look(&name).await {
-            Some(phase) => phase,
-            None if mark.created => {
-                let what = self.container(index).map_or("", |container| container.name.as_str());
-                return Err(Halt::Lost(format!("container {what:?} of the step is not there any more")));
-            }
-            None if self.is_stopped() => return Ok(Begun::Stopped),
-            None => match self.create(index, &name).await {
-                Ok(()) => Phase::Created,
-                Err(failure) => return self.not_begun(index, &failure),
-            },
-        };
-        self.mark(&name, |mark| mark.created = true).await;
-        match phase {
-            Phase::Created if self.is_stopped() => Ok(Begun::Stopped),
-            Phase::Created => {
-                self.mark(&name, |mark| mark.started = Some(boot.to_owned())).await;
-                self.start(index, &name).await
-            }
-            Phase::Running | Phase::Ended => {
-                self.mark(&name, |mark| mark.started = Some(boot.to_owned())).await;
-                self.started().await;
-                let history = self.shared.engine.history(&name).await;
-                Ok(Begun::Followed(history.map_or(Source::Nothing, Source::Kept)))
-            }
-            Phase::Going => Err(Halt::Lost("a container of the step is being removed".to_owned())),
-        }
-    }
-
-    /// Where a container is; waits for an engine that cannot be reached.
-    async fn look(&self, name: &str) -> Option<Phase> {
-        loop {
-            match self.shared.engine.inspect(name).await {
-                Ok(state) => return Some(state.phase),
-                Err(Failure::Gone(_)) => return None,
-                Err(failure) => {
-                    tracing::warn!(container = name, %failure, "a container could not be looked at");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                }
-            }
-        }
-    }
-
-    async fn create(&self, index: usize, name: &str) -> Result<(), Failure> {
-        let spec = self.pod_spec().map_err(|_| Failure::Refused("the pod has no spec".to_owned()))?;
-        let Some(container) = self.container(index) else {
-            return Err(Failure::Refused("no container".to_owned()));
-        };
-        let share = self.spec.share_cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned());
-        let mut order = Order {
-            pod: &self.pod,
-            spec,
-            container,
-            furniture: &self.furniture[index],
-            image: self.shared.config.image(container.image.as_deref().unwrap_or_default()),
-            network: self.network(index).await,
-            cwd: share,
-            init: self.shared.config.init,
-            kind: self.shared.engine.kind().await?,
-        };
-        let created = match self.shared.engine.create(name, body(&order)).await {
-            // The engine has no init program to offer: then the command is the first process.
-            Err(Failure::Refused(why))
-                if order.init && (why.contains("init binary") || why.contains("catatonit")) =>
-            {
-                order.init = false;
-                self.shared.engine.create(name, body(&order)).await
-            }
-            other => other,
-        };
-        match created {
-            // An earlier engine died between this and the note.
-            Err(Failure::Exists(_)) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// The network of a container: that of the pod's first one, as long as that runs.
-    async fn network(&self, index: usize) -> String {
-        let spec = self.pod.spec.as_ref();
-        if spec.and_then(|spec| spec.host_network) == Some(true) {
-            return "host".to_owned();
-        }
-        let configured = self.shared.config.network.clone();
-        let first = if self.total() > self.inits() + self.mains() {
-            self.inits() + self.mains()
-        } else {
-            self.inits()
-        };
-        if index < self.inits() || index == first || configured == "host" {
-            return configured;
-        }
-        let owner = self.name(first, 0);
-        match self.shared.engine.inspect(&owner).await {
-            Ok(state) if state.phase == Phase::Running => format!("container:{owner}"),
-            Ok(_) | Err(_) => configured,
-        }
-    }
-
-    async fn start(&self, index: usize, name: &str) -> Result<Begun, Halt> {
-        let attached = self.shared.engine.attach(name).await;
-        if let Err(failure) = self.shared.engine.start(name).await {
-            return self.not_begun(index, &failure);
-        }
-        self.started().await;
-        if self.is_stopped() {
-            // The signal to all others came before it was there.
-            let signalled = self.shared.engine.signal(name, "SIGTERM").await;
-            tracing::debug!(container = name, ?signalled, "stopped while it was being started");
-        }
-        match attached {
-            Ok(output) => Ok(Begun::Followed(Source::Live(output))),
-            Err(failure) => {
-                tracing::debug!(container = name, %failure, "output is read from the engine's log");
-                let history = self.shared.engine.history(name).await;
-                Ok(Begun::Followed(history.map_or(Source::Nothing, Source::Kept)))
-            }
-        }
-    }
-
-    /// The engine refused: a command that is not there is the step's failure, everything else an error.
-    fn not_begun(&self, index: usize, failure: &Failure) -> Result<Begun, Halt> {
-        let text = failure.to_string();
-        let command = self.furniture[index].command.first().or(self.furniture[index].args.first());
-        let command = command.cloned().unwrap_or_default();
-        let lower = text.to_lowercase();
-        if lower.contains("executable file not found")
-            || lower.contains("no such file or directory") && lower.contains("exec")
-        {
-            return Ok(Begun::Not(
-                127,
-                format!("exec {command:?}: executable file not found in the image: {text}"),
-            ));
-        }
-        if lower.contains("permission denied") && lower.contains("exec") {
-            return Ok(Begun::Not(126, format!("exec {command:?}: permission denied: {text}")));
-        }
-        let who = self.container(index).map_or("", |container| container.name.as_str());
-        Err(Halt::Refused(format!("{who}: the container engine refused: {text}")))
-    }
-
     /// The first container was started: the deadline counts from here.
-    async fn started(&self) {
+    pub(super) async fn started(&self) {
         let mut note = self.note.lock().await;
         let since = *note.running_since.get_or_insert_with(Timestamp::now);
         self.keep(&note);
         self.since.send_replace(Some(since));
     }
 
-    async fn mark(&self, name: &str, change: impl FnOnce(&mut Mark)) {
+    pub(super) async fn mark(&self, name: &str, change: impl FnOnce(&mut Mark)) {
         let mut note = self.note.lock().await;
         let mark = note.containers.entry(name.to_owned()).or_default();
         let before = mark.clone();
@@ -505,8 +323,10 @@ impl Work<'_> {
         let name = self.name(index, again);
         let container = self.container(index).map_or("", |container| container.name.as_str());
         let wanted = self.spec.capture_result && index == self.main_index();
-        let log = self.guest.log(container, index, wanted).map_err(|e| Halt::Refused(e.to_string()))?;
-        Ok(follow(&self.shared.engine, &name, log, source).await)
+        let open = || self.guest.log(container, index, wanted);
+        follow(&self.shared.engine, &name, open, source)
+            .await
+            .map_err(|error| Halt::Refused(error.to_string()))
     }
 
     fn nothing(&self, index: usize) -> Ended {
@@ -537,6 +357,7 @@ impl Work<'_> {
         left.exit_code = Some(state.exit_code);
         if let Some(words) = &end.init_failed {
             let command = self.furniture[index].command.first().cloned().unwrap_or_default();
+            left.exit_code = Some(if words.contains("denied") { 126 } else { 127 });
             left.not_started = Some(format!("exec {command:?}: {words}"));
         }
         let limits = self.container(index).and_then(|c| c.resources.as_ref()).and_then(|r| r.limits.as_ref());
@@ -554,14 +375,6 @@ impl Work<'_> {
 fn not_started(left: &mut Ended, code: i32, why: String) {
     left.exit_code = Some(code);
     left.not_started = Some(why);
-}
-
-/// Waits that long; for ever when there is no limit.
-async fn within(limit: Option<std::time::Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// TERM, and KILL after the grace.

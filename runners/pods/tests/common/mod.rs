@@ -33,9 +33,17 @@ impl Podman {
             }
         }
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        // Where systemd is not, and the hard limits of files and processes are low.
-        let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:4096\"]\n\
-                        [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
+        // Where systemd is not, and where the hard limits of this process cannot be raised.
+        let hard = |flag: &str| {
+            let said = Command::new("sh").args(["-c", &format!("ulimit -H{flag}")]).output().unwrap();
+            let limit = String::from_utf8_lossy(&said.stdout).trim().parse::<u64>();
+            limit.unwrap_or(1 << 20).min(1 << 20)
+        };
+        let (files, processes) = (hard("n"), hard("u").min(4096));
+        let settings = format!(
+            "[containers]\ndefault_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n\
+             [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"
+        );
         std::fs::write(dir.path().join("containers.conf"), settings).unwrap();
         let podman = Self { dir, service: Mutex::default() };
         podman.import();
