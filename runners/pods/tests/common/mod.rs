@@ -63,6 +63,8 @@ impl Podman {
         let mut command = Command::new("podman");
         let at = |name: &str| self.dir.path().join(name);
         command
+            // conmon leaves a file where it was started
+            .current_dir(self.dir.path())
             .env("CONTAINERS_CONF", at("containers.conf"))
             .arg("--root")
             .arg(at("storage"))
