@@ -2,8 +2,8 @@
 //! Does not change events: `transform` does.
 //!
 //! The meaning is that of Argo's dependency filters: expressions, data, context, time and script, all of them (or, with
-//! `filtersLogicalOperator: or`, any of those that are there). A clause that cannot be evaluated is an error and does
-//! not pass; a script that fails makes the event fail even under `or`.
+//! `filtersLogicalOperator: or`, any of those that are there). A kind that cannot be evaluated is an error, and then
+//! the event does not pass, even under `or`.
 
 mod data;
 mod expr;
@@ -28,7 +28,7 @@ const SHOWN: usize = 256;
 pub struct Verdict {
     /// It counts.
     pub passed: bool,
-    /// What could not be evaluated. An event may pass with an error, under `or`.
+    /// What could not be evaluated; then the event does not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Every clause.
@@ -178,7 +178,7 @@ pub fn evaluate(filter: &EventDependencyFilter, operator: &str, event: &Event) -
         (Join::Or, None) => {
             let errors: Vec<String> = outcomes.iter().filter_map(|outcome| outcome.error.clone()).collect();
             let error = (!errors.is_empty()).then(|| errors.join(" / "));
-            (outcomes.iter().any(Outcome::passed), error)
+            (error.is_none() && outcomes.iter().any(Outcome::passed), error)
         }
         (Join::And, _) => {
             let error = outcomes.iter().find_map(|outcome| outcome.error.clone());

@@ -2,14 +2,17 @@
 //! Pure: no clock, no network, no files; what acts on a decision is in `runner-events`.
 //!
 //! - [`load`]: EventSource, EventBus and Sensor out of manifests, of the types in [`spec`]; [`kinds`]: their types by
-//!   name.
+//!   name; [`validate`]: whether they make sense.
 //! - [`event`]: an event; [`filter`]: whether it counts for a dependency and why; [`transform`]: how it changes before.
 //! - [`conditions`]: which dependencies a trigger needs; [`parameter`] and [`trigger`]: what a firing will do.
+//! - [`devctl`]: triggers in one file, in the style of `devctl events`.
 //! - [`path`], [`dest`], [`template`], [`jq`], [`lua`]: the languages in which values are read, written and computed.
-//! - [`schedule`]: when clocks are due; [`duration`]: Go's durations.
+//! - [`schedule`]: when clocks are due (the language of CronWorkflows); [`duration`]: Go's durations.
 
+mod base64;
 pub mod conditions;
 pub mod dest;
+pub mod devctl;
 pub mod duration;
 pub mod event;
 pub mod filter;
@@ -27,3 +30,4 @@ pub mod spec;
 pub mod template;
 pub mod transform;
 pub mod trigger;
+pub mod validate;

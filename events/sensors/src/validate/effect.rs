@@ -1,0 +1,99 @@
+//! Fields that Argo Events knows and that have no effect here, with the reason.
+//! Does not look at unknown fields: `load` reports those.
+
+use runner_workflows::diagnostic::Diagnostic;
+
+use super::report::{At, Report};
+use crate::spec::{EventBus, EventSource, Sensor};
+
+const POD: &str = "event sources and sensors run inside the engine, there is no pod to configure";
+const COPIES: &str = "event sources and sensors run inside the engine, once";
+const BUS: &str = "the bus is the engine's store, or a NATS that runs already: nothing is deployed";
+const NOTHING: &str = "it has none in Argo Events either";
+
+/// Settings of a pod. Environment, volumes and mounts are not among them: they take effect.
+const POD_FIELDS: [&str; 14] = [
+    "template.affinity",
+    "template.imagePullSecrets",
+    "template.metadata",
+    "template.nodeSelector",
+    "template.priority",
+    "template.priorityClassName",
+    "template.securityContext",
+    "template.serviceAccountName",
+    "template.tolerations",
+    "template.container.imagePullPolicy",
+    "template.container.resources",
+    "template.container.securityContext",
+    "replicas",
+    "revisionHistoryLimit",
+];
+/// Settings of the servers that a bus would run on.
+const BUS_FIELDS: [&str; 16] = [
+    "affinity",
+    "auth",
+    "containerTemplate",
+    "imagePullSecrets",
+    "metadata",
+    "metricsContainerTemplate",
+    "nodeSelector",
+    "persistence",
+    "priority",
+    "priorityClassName",
+    "reloaderContainerTemplate",
+    "securityContext",
+    "serviceAccountName",
+    "settings",
+    "startArgs",
+    "tolerations",
+];
+
+fn note(report: &mut Report<'_>, at: &At, field: &str, why: &str) {
+    if report.has(at) {
+        let name = field.rsplit('.').next().unwrap_or(field);
+        report.push(at, Diagnostic::note("no-effect", format!("`{name}` has no effect here because {why}")));
+    }
+}
+
+fn pod(report: &mut Report<'_>) {
+    for field in POD_FIELDS {
+        let why = if matches!(field, "replicas" | "revisionHistoryLimit") { COPIES } else { POD };
+        note(report, &At::root().key("spec").keys(field), field, why);
+    }
+}
+
+pub(super) fn event_source(report: &mut Report<'_>, source: &EventSource) {
+    pod(report);
+    if source.spec.service.is_some() {
+        let why = "the engine itself listens on the ports: no service is made";
+        note(report, &At::root().keys("spec.service"), "service", why);
+    }
+}
+
+pub(super) fn sensor(report: &mut Report<'_>, sensor: &Sensor) {
+    pod(report);
+    if sensor.spec.error_on_failed_round {
+        note(report, &At::root().keys("spec.errorOnFailedRound"), "errorOnFailedRound", NOTHING);
+    }
+}
+
+pub(super) fn event_bus(report: &mut Report<'_>, bus: &EventBus) {
+    let spec = At::root().key("spec");
+    for kind in ["jetstream", "nats.native"] {
+        for field in BUS_FIELDS {
+            note(report, &spec.keys(kind).key(field), field, BUS);
+        }
+    }
+    if bus.spec.kafka.is_some() {
+        note(
+            report,
+            &spec.key("kafka"),
+            "kafka",
+            "a Kafka bus is not built in: events go through the engine's store",
+        );
+    }
+    if bus.spec.nats.is_some() {
+        let why = "NATS Streaming is not built in: events go through the engine's store";
+        note(report, &spec.key("nats"), "nats", why);
+    }
+}
