@@ -2,10 +2,12 @@
 //! Pure: no clock, no I/O, no randomness; running anything is the business of other crates.
 
 pub mod diagnostic;
+pub mod duration;
 pub mod effect;
 pub mod expr;
 pub mod library;
 pub mod parse;
 pub mod resolve;
+pub mod schedule;
 pub mod spec;
 pub mod validate;

@@ -9,6 +9,8 @@
 //! - [`path`], [`dest`], [`template`], [`jq`], [`lua`]: the languages in which values are read, written and computed.
 //! - [`schedule`]: when clocks are due (the language of CronWorkflows); [`duration`]: Go's durations.
 
+pub use runner_workflows::schedule;
+
 mod base64;
 pub mod conditions;
 pub mod dest;
@@ -23,7 +25,6 @@ pub mod lua;
 pub mod machine;
 pub mod parameter;
 pub mod path;
-pub mod schedule;
 pub mod selector;
 pub mod source_filter;
 pub mod spec;

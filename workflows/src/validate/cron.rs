@@ -1,8 +1,9 @@
-//! Cron schedules: their syntax (five fields, month and day names, `@every` and friends).
-//! Does not compute when a schedule is due.
+//! CronWorkflows: schedules, their time zone and the policies.
+//! Knows no grammar of schedules: `schedule` has the only one, which the engine uses too.
 
 use super::checker::Checker;
 use super::report::Place;
+use crate::schedule::Schedule;
 use crate::spec::CronWorkflowSpec;
 
 impl Checker<'_> {
@@ -23,7 +24,7 @@ impl Checker<'_> {
             );
         }
         for (at, schedule) in legacy.into_iter().chain(many) {
-            if let Some(why) = broken(schedule) {
+            if let Err(why) = Schedule::parse(schedule, "") {
                 let text = format!("cron schedule {schedule} is malformed: {why}");
                 self.reporter.error(&at, "cron-schedule", text);
             }
@@ -49,75 +50,21 @@ impl Checker<'_> {
     }
 }
 
-/// Why a text is no schedule.
-fn broken(schedule: &str) -> Option<String> {
-    let text = schedule.trim();
-    let text = match text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) {
-        Some(rest) => rest.split_once(' ').map_or("", |(_, rest)| rest.trim()),
-        None => text,
-    };
-    if let Some(name) = text.strip_prefix('@') {
-        return broken_descriptor(name);
-    }
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    if fields.len() != 5 {
-        return Some(format!("expected exactly 5 fields, found {}", fields.len()));
-    }
-    const RULES: [(&str, u32, u32, &[&str]); 5] = [
-        ("minute", 0, 59, &[]),
-        ("hour", 0, 23, &[]),
-        ("day of month", 1, 31, &[]),
-        (
-            "month",
-            1,
-            12,
-            &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-        ),
-        ("day of week", 0, 6, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
-    ];
-    fields.iter().zip(RULES).find_map(|(field, (name, low, high, names))| {
-        let bad = field.split(',').find(|part| !is_part(part, low, high, names))?;
-        Some(format!("`{bad}` is not a {name} ({low}-{high})"))
-    })
-}
-
-fn broken_descriptor(name: &str) -> Option<String> {
-    const KNOWN: [&str; 7] = ["yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
-    if let Some(every) = name.strip_prefix("every ") {
-        let plain = every.trim().parse::<f64>().is_ok();
-        return (plain || !super::policies::is_duration(every.trim()))
-            .then(|| format!("`{every}` is not a duration"));
-    }
-    (!KNOWN.contains(&name)).then(|| format!("unknown descriptor `@{name}`"))
-}
-
-/// `*`, `?`, `n`, `a-b`, each with `/step`.
-fn is_part(part: &str, low: u32, high: u32, names: &[&str]) -> bool {
-    let (range, step) = match part.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
-        None => (part, None),
-    };
-    if step.is_some_and(|step| !step.parse::<u32>().is_ok_and(|n| n > 0)) {
-        return false;
-    }
-    if matches!(range, "*" | "?") {
-        return true;
-    }
-    let value = |text: &str| {
-        let lower = text.to_ascii_lowercase();
-        let named = names.iter().position(|name| *name == lower).and_then(|at| u32::try_from(at).ok());
-        let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        named.map(|at| at + low).or(number).filter(|n| (low..=high).contains(n))
-    };
-    match range.split_once('-') {
-        Some((from, to)) => value(from).zip(value(to)).is_some_and(|(from, to)| from <= to),
-        None => value(range).is_some(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::broken;
+    use crate::resolve::Catalog;
+    use crate::spec::CronWorkflow;
+    use crate::validate::{Options, validate_cron_workflow};
+
+    /// Codes of the errors about the schedule.
+    fn refused(schedule: &str) -> Vec<String> {
+        let mut cron = CronWorkflow::default();
+        cron.spec.schedules = vec![schedule.to_owned()];
+        let judged = validate_cron_workflow(&cron, None, Options::default(), &Catalog::default());
+        let codes =
+            judged.iter().filter(|problem| problem.is_error()).map(|problem| problem.code.to_string());
+        codes.filter(|code| code.starts_with("cron-")).collect()
+    }
 
     #[test]
     fn schedules_are_judged_by_their_syntax() {
@@ -128,9 +75,10 @@ mod tests {
             "@daily",
             "@every 1h30m",
             "CRON_TZ=UTC 0 1 * * *",
+            "TZ=Asia/Kathmandu @hourly",
         ];
         for schedule in good {
-            assert_eq!(broken(schedule), None, "{schedule}");
+            assert_eq!(refused(schedule), Vec::<String>::new(), "{schedule}");
         }
         for schedule in [
             "",
@@ -145,8 +93,12 @@ mod tests {
             "@every soon",
             "a * * * *",
             "* * * * * *",
+            "CRON_TZ=Mars/Olympus 0 1 * * *",
+            "TZ=UTC",
+            "@every 5",
+            "@every -1h",
         ] {
-            assert!(broken(schedule).is_some(), "{schedule}");
+            assert_eq!(refused(schedule), ["cron-schedule"], "{schedule}");
         }
     }
 }
