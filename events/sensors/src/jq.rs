@@ -11,6 +11,7 @@ mod builtins;
 mod calls;
 mod eval;
 mod formats;
+mod invoke;
 mod lexer;
 mod ops;
 mod parser;

@@ -100,11 +100,26 @@ fn one(filter: &DataFilter, payload: Payload<'_>) -> Outcome {
     };
     match matches(filter, comparator, &found) {
         Ok(passed) => {
-            let clause = Clause { wanted, passed, actual: Some(actual), ..Clause::default() };
+            let reason = if passed && matches_a_part(filter, comparator, &found) {
+                PART.to_owned()
+            } else {
+                String::new()
+            };
+            let clause = Clause { wanted, passed, actual: Some(actual), reason, parts: Vec::new() };
             Outcome { clause, error: None }
         }
         Err(why) => fail(Some(actual), why),
     }
+}
+
+/// What is remarkable about text that a pattern fits in part: `main` fits `refs/heads/main-2` as well.
+const PART: &str = "only a part of it fits: write ^…$ if the whole value is meant";
+
+/// Whether text fits patterns only in part, as upstream's unanchored expressions allow it.
+fn matches_a_part(filter: &DataFilter, comparator: &str, found: &Found) -> bool {
+    let whole =
+        |value: &String| Regex::new(&format!("^(?:{value})$")).is_ok_and(|whole| whole.is_match(&found.text));
+    filter.r#type == "string" && comparator == "=" && !filter.value.iter().any(whole)
 }
 
 /// Whether any of the values fits; a value that is wrong is an error if none before it fits.

@@ -8,8 +8,11 @@ use super::eval::{Env, Flow, Item, Machine, Out, Stop};
 use super::value::{Fields, J};
 use super::{formats, ops, paths, regexes};
 
+/// A function of the input alone.
+type Plain = fn(&J) -> Result<J, String>;
+
 /// Functions of the input alone.
-const PLAIN: [(&str, fn(&J) -> Result<J, String>); 37] = [
+const PLAIN: [(&str, Plain); 37] = [
     ("length", length),
     ("utf8bytelength", |v| Ok(J::Int(to_i64(text(v)?.len())))),
     ("not", |v| Ok(J::Bool(!v.truth()))),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use runner_workflows::expr::Value;
 
 use super::ast::{Assign, Ast, Def, Part, Pattern};
-use super::builtins;
+
 use super::formats;
 use super::ops;
 use super::paths;
@@ -67,17 +67,19 @@ impl Item {
 }
 
 pub(super) type Out<'o> = &'o mut dyn FnMut(&mut Machine, Item) -> Flow;
+/// Takes the entries of a map.
+type Entries<'o> = &'o mut dyn FnMut(&mut Machine, Vec<(J, J)>) -> Flow;
 
 /// What names mean, innermost first.
 #[derive(Clone)]
-pub(super) struct Env<'a>(Option<Rc<Binding<'a>>>);
+pub(super) struct Env<'a>(pub(super) Option<Rc<Binding<'a>>>);
 
-struct Binding<'a> {
-    what: Bound<'a>,
+pub(super) struct Binding<'a> {
+    pub(super) what: Bound<'a>,
     outer: Env<'a>,
 }
 
-enum Bound<'a> {
+pub(super) enum Bound<'a> {
     Var(&'a str, J),
     Def(&'a Def),
     /// A parameter: a filter with the names of its caller.
@@ -86,11 +88,11 @@ enum Bound<'a> {
 }
 
 impl<'a> Env<'a> {
-    fn with(&self, what: Bound<'a>) -> Self {
+    pub(super) fn with(&self, what: Bound<'a>) -> Self {
         Self(Some(Rc::new(Binding { what, outer: self.clone() })))
     }
 
-    fn find<T>(&self, mut pick: impl FnMut(&Rc<Binding<'a>>) -> Option<T>) -> Option<T> {
+    pub(super) fn find<T>(&self, mut pick: impl FnMut(&Rc<Binding<'a>>) -> Option<T>) -> Option<T> {
         let mut env = self;
         while let Some(binding) = &env.0 {
             if let Some(found) = pick(binding) {
@@ -560,7 +562,7 @@ impl Machine {
         so_far: Vec<(J, J)>,
         env: &Env<'a>,
         input: &Item,
-        out: &mut dyn FnMut(&mut Machine, Vec<(J, J)>) -> Flow,
+        out: Entries<'_>,
     ) -> Flow {
         let Some(((key, value), rest)) = entries.split_first() else { return out(self, so_far) };
         self.pay(1 + so_far.len() as u64)?;
@@ -572,82 +574,4 @@ impl Machine {
             })
         })
     }
-
-    /// A function: a parameter or definition in sight, else one that is built in.
-    fn call<'a>(
-        &mut self,
-        name: &'a str,
-        arguments: &'a [Ast],
-        env: &Env<'a>,
-        input: Item,
-        out: Out<'_>,
-    ) -> Flow {
-        let found = env.find(|binding| match &binding.what {
-            Bound::Closure(param, body, outer) if *param == name && arguments.is_empty() => {
-                Some(Callee::Closure(body, outer.clone()))
-            }
-            Bound::Def(def) if def.name == name && def.params.len() == arguments.len() => {
-                Some(Callee::Def(def, Env(Some(Rc::clone(binding)))))
-            }
-            _ => None,
-        });
-        match found {
-            Some(Callee::Closure(body, outer)) => self.eval(body, &outer, input, out),
-            Some(Callee::Def(def, scope)) => self.call_def(def, arguments, scope, env, input, out),
-            None => builtins::call(self, name, arguments, env, &input, out),
-        }
-    }
-
-    fn call_def<'a>(
-        &mut self,
-        def: &'a Def,
-        arguments: &'a [Ast],
-        scope: Env<'a>,
-        env: &Env<'a>,
-        input: Item,
-        out: Out<'_>,
-    ) -> Flow {
-        let Some((param, argument)) =
-            def.params.iter().zip(arguments).find(|(param, _)| param.starts_with('$'))
-        else {
-            let mut inner = scope;
-            for (param, argument) in def.params.iter().zip(arguments) {
-                inner = inner.with(Bound::Closure(param, argument, env.clone()));
-            }
-            return self.eval(&def.body, &inner, input, out);
-        };
-        let _ = (param, argument);
-        self.call_with_values(def, arguments, 0, scope, env, &input, out)
-    }
-
-    /// A definition with parameters that are values (`$name`): once for each combination of them.
-    #[expect(clippy::too_many_arguments, reason = "the state of a loop over parameters")]
-    fn call_with_values<'a>(
-        &mut self,
-        def: &'a Def,
-        arguments: &'a [Ast],
-        from: usize,
-        scope: Env<'a>,
-        env: &Env<'a>,
-        input: &Item,
-        out: Out<'_>,
-    ) -> Flow {
-        let (Some(param), Some(argument)) = (def.params.get(from), arguments.get(from)) else {
-            return self.eval(&def.body, &scope, input.clone(), out);
-        };
-        let Some(name) = param.strip_prefix('$') else {
-            let scope = scope.with(Bound::Closure(param, argument, env.clone()));
-            return self.call_with_values(def, arguments, from + 1, scope, env, input, out);
-        };
-        self.eval(argument, env, Item::plain(input.value.clone()), &mut |machine, item| {
-            let scope =
-                scope.with(Bound::Var(name, item.value)).with(Bound::Closure(name, argument, env.clone()));
-            machine.call_with_values(def, arguments, from + 1, scope, env, input, out)
-        })
-    }
-}
-
-enum Callee<'a> {
-    Closure(&'a Ast, Env<'a>),
-    Def(&'a Def, Env<'a>),
 }

@@ -178,7 +178,8 @@ fn closing(source: &str) -> Option<usize> {
         let in_text = depth.len() == quotes + 1 && quotes > 0 && depth.last() == Some(&usize::MAX);
         match (c, in_text) {
             ('\\', true) => {
-                if chars.next().map(|(_, c)| c) == Some('(') {
+                let escaped = chars.next();
+                if escaped.is_some_and(|(_, c)| c == '(') {
                     depth.push(0);
                     quotes += 1;
                 }

@@ -101,7 +101,7 @@ fn delete_one(value: &J, path: &[J]) -> Result<J, String> {
         if matches!(inner, J::Null) {
             return Ok(value.clone());
         }
-        return update(value, &[key.clone()], &mut |inner| delete_one(inner, rest));
+        return update(value, std::slice::from_ref(key), &mut |inner| delete_one(inner, rest));
     }
     match (value, key) {
         (J::Null, _) => Ok(J::Null),

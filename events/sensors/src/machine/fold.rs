@@ -1,6 +1,7 @@
 //! What a fact means for the status.
 //! Decides nothing; a fact that does not fit is refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,21 +24,7 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
             status.compat = *compat;
             applied(status);
         }
-        Fact::EventTaken { seq, replay, .. } => {
-            if let Some(seq) = seq {
-                if status.cursor.is_some_and(|cursor| cursor >= *seq) {
-                    return Err(IllegalFact(format!("event {seq} was taken before")));
-                }
-                status.cursor = Some(*seq);
-            }
-            if !replay.is_empty() {
-                if status.replays.len() >= REPLAYS {
-                    status.replays.pop_first();
-                }
-                status.replays.insert(replay.clone());
-            }
-            status.counts.events += 1;
-        }
+        Fact::EventTaken { seq, replay, .. } => taken(status, *seq, replay)?,
         Fact::EventCollected { trigger, dependency, event, at } => {
             let collected = Collected { event: event.clone(), at: *at };
             state(status, trigger)?.collected.insert(dependency.clone(), collected);
@@ -46,21 +33,7 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
             state(status, trigger)?.collected.retain(|_, collected| collected.at > *tick);
         }
         Fact::TriggerFired { key, trigger, events, at, not_before } => {
-            let state = state(status, trigger)?;
-            state.collected.clear();
-            state.next_slot = Some(*not_before);
-            let firing = Firing {
-                trigger: trigger.clone(),
-                dead_letter: false,
-                spec: Arc::clone(&status.spec),
-                events: events.clone(),
-                at: *at,
-                attempts: 0,
-                stage: Stage::Waiting { not_before: *not_before },
-                message: String::new(),
-            };
-            status.counts.fired += 1;
-            insert(status, key, firing)?;
+            fired(status, key, trigger, events, (*at, *not_before))?;
         }
         Fact::FiringWithheld { key, .. } => {
             take(status, key)?;
@@ -96,6 +69,47 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
         Fact::ModeSet { trigger, mode, .. } => state(status, trigger)?.mode = *mode,
     }
     Ok(())
+}
+
+fn taken(status: &mut Status, seq: Option<u64>, replay: &str) -> Result<(), IllegalFact> {
+    if let Some(seq) = seq {
+        if status.cursor.is_some_and(|cursor| cursor >= seq) {
+            return Err(IllegalFact(format!("event {seq} was taken before")));
+        }
+        status.cursor = Some(seq);
+    }
+    if !replay.is_empty() {
+        if status.replays.len() >= REPLAYS {
+            status.replays.pop_front();
+        }
+        status.replays.push_back(replay.to_owned());
+    }
+    status.counts.events += 1;
+    Ok(())
+}
+
+fn fired(
+    status: &mut Status,
+    key: &str,
+    trigger: &str,
+    events: &BTreeMap<String, String>,
+    (at, not_before): (Timestamp, Timestamp),
+) -> Result<(), IllegalFact> {
+    let state = state(status, trigger)?;
+    state.collected.clear();
+    state.next_slot = Some(not_before);
+    let firing = Firing {
+        trigger: trigger.to_owned(),
+        dead_letter: false,
+        spec: Arc::clone(&status.spec),
+        events: events.clone(),
+        at,
+        attempts: 0,
+        stage: Stage::Waiting { not_before },
+        message: String::new(),
+    };
+    status.counts.fired += 1;
+    insert(status, key, firing)
 }
 
 /// A new spec: triggers keep what they collected for dependencies that are still there.

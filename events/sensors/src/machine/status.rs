@@ -1,7 +1,7 @@
 //! What is known of a sensor: its spec, what its triggers collected, and the firings that are not over.
 //! Changed by `fold` alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ pub struct Status {
     /// How often what happened.
     pub counts: Counts,
     pub(super) compiled: BTreeMap<String, Compiled>,
-    pub(super) replays: BTreeSet<String>,
+    pub(super) replays: VecDeque<String>,
 }
 
 /// What a trigger's texts mean.

@@ -6,5 +6,6 @@ mod corpus;
 mod examples;
 mod judge;
 mod manifests;
+mod properties;
 mod seeds;
 mod vectors;
