@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::paths::workspace;
 
+/// Set to the path of a binary that is tested as it is, instead of one that is built from the tree.
+const GIVEN: &str = "RUNNER_TESTS_BINARY";
+
 /// The binary, built once per process in the profile of the caller.
 ///
 /// # Errors
@@ -22,6 +25,9 @@ pub fn binary() -> Result<&'static Path, String> {
 }
 
 fn build() -> Result<PathBuf, String> {
+    if let Some(given) = std::env::var_os(GIVEN) {
+        return Ok(PathBuf::from(given));
+    }
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut folder = own.parent().unwrap_or(Path::new(".")).to_path_buf();
     if folder.ends_with("deps") {

@@ -18,6 +18,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RUN_LIMIT: Duration = Duration::from_secs(1800);
 /// Cases that run side by side: those that run workflows mostly wait.
 const WORKERS: usize = 8;
+/// Cases beside them that wait for a tick of the clock and do nothing else.
+const WAITERS: usize = 16;
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -69,25 +71,41 @@ pub fn run(options: &Options) -> Result<Report, String> {
 
 /// Runs the wanted cases side by side; the results keep the order of the index.
 fn all(index: &Arc<Index>, options: &Options) -> Vec<CaseResult> {
-    let cases: Vec<&Case> = index.cases.iter().filter(|case| options.wants(case)).collect();
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(cases.len()));
+    let cases = index.cases.iter().filter(|case| options.wants(case)).enumerate();
+    let (waiting, working): (Vec<_>, Vec<_>) = cases.partition(|(_, case)| examples::waits(case));
+    let results = Mutex::new(Vec::new());
+    let (waiting, working) = (Queue::of(waiting), Queue::of(working));
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some((number, case)) = {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    cases.get(number).map(|case| (number, case))
-                } {
-                    let result = one(index, case, options.verbose);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
-                }
-            });
+        for (queue, workers) in [(&waiting, WAITERS), (&working, WORKERS)] {
+            for _ in 0..workers.min(queue.cases.len()) {
+                scope.spawn(|| {
+                    while let Some((number, case)) = queue.next() {
+                        let result = one(index, case, options.verbose);
+                        results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                    }
+                });
+            }
         }
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(number, _)| *number);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Cases with their numbers, each given out once.
+struct Queue<'c> {
+    cases: Vec<(usize, &'c Case)>,
+    next: AtomicUsize,
+}
+
+impl<'c> Queue<'c> {
+    fn of(cases: Vec<(usize, &'c Case)>) -> Self {
+        Self { cases, next: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> Option<(usize, &'c Case)> {
+        self.cases.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
 }
 
 fn one(index: &Arc<Index>, case: &Case, verbose: bool) -> CaseResult {

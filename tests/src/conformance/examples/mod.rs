@@ -1,6 +1,7 @@
 //! The corpus `workflows/examples`: manifests that must lint as said, and run to the phase that is said.
 //! Runs those of class `local` with the built binary; the others are linted.
 
+mod cron;
 mod lint;
 mod local;
 mod steps;
@@ -11,13 +12,25 @@ use super::outcome::Outcome;
 
 /// Set to run the scripts of upstream's command line as well.
 const CLI: &str = "CONFORMANCE_CLI";
+/// Set to a `runner.yaml` that makes containers the executor, to run the cases of class `container` with it.
+const CONTAINERS: &str = "CONFORMANCE_CONTAINERS";
 
 /// The class as reports show it: it says when cases are only linted.
 pub fn class(case: &Case) -> String {
     match case.class.as_str() {
         "local" | "cli" | "lint-only" => case.class.clone(),
+        "container" if std::env::var_os(CONTAINERS).is_some() => case.class.clone(),
         class => format!("{class} (lint only)"),
     }
+}
+
+/// Whether a case waits for a tick of a schedule.
+pub fn waits(case: &Case) -> bool {
+    let kind = |entry: &serde_json::Value| {
+        entry.get("kind").and_then(serde_json::Value::as_str) == Some("CronWorkflow")
+    };
+    let filed = case.list("kinds").iter().any(|kind| kind.as_str() == Some("CronWorkflow"));
+    case.class == "local" && (filed || case.list("given").iter().any(kind))
 }
 
 /// Runs one case; the second value tells what was found.
@@ -30,6 +43,7 @@ pub fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
             return (Outcome::Skipped(why), log);
         }
         "cli" => true,
+        "container" => std::env::var_os(CONTAINERS).is_some(),
         _ => false,
     };
     if matches!(linted, Outcome::Failed(_)) || !run {

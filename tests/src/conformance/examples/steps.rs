@@ -65,7 +65,11 @@ fn follow(
                 words.extend(["-f".to_owned(), given(index, case, scene, number)?]);
             }
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            scene.must(&words).map(|_| Done::Yes)
+            scene.must(&words)?;
+            if text(step, "kind") == "CronWorkflow" {
+                scene.fire()?;
+            }
+            Ok(Done::Yes)
         }
         "submit" => {
             let file = given(index, case, scene, step.get("given").unwrap_or(&Value::Null))?;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::cron::Fired;
 use crate::binary::{Home, Running, Said};
 use crate::conformance::facts::{Subject, judge, node_list};
 
@@ -19,13 +20,15 @@ pub(super) struct Scene {
     /// Where it happens.
     pub(super) home: Home,
     /// Engines: the commands that run workflows.
-    engines: Vec<Running>,
+    pub(super) engines: Vec<Running>,
     /// Names of the workflows, in order of submission.
     pub(super) names: Vec<String>,
-    objects: Vec<Value>,
+    pub(super) objects: Vec<Value>,
     cli: Value,
     /// A state that a step waited for was not seen.
     pub(super) passed_by: bool,
+    /// Workflows are started by schedules.
+    pub(super) fired: Option<Fired>,
 }
 
 impl Scene {
@@ -36,7 +39,7 @@ impl Scene {
     pub(super) fn new(namespace: &str) -> Result<Self, String> {
         let home = Home::new(namespace)?;
         let (engines, names, objects) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { home, engines, names, objects, cli: Value::Null, passed_by: false })
+        Ok(Self { home, engines, names, objects, cli: Value::Null, passed_by: false, fired: None })
     }
 
     /// Starts `submit` and waits until the workflow has a name. A refusal is given back.
@@ -108,6 +111,9 @@ impl Scene {
     /// # Errors
     /// The command line's.
     pub(super) fn wait(&mut self, until: &str, facts: &[Value], limit: Duration) -> Result<bool, String> {
+        if self.fired.is_some() {
+            return self.wait_run(until, facts);
+        }
         let start = Instant::now();
         loop {
             self.look()?;
@@ -144,8 +150,14 @@ impl Scene {
             // Best effort: the case has been judged already.
             let _ = self.home.run(&["terminate", &name], COMMAND);
         }
-        for engine in self.engines.drain(..) {
-            engine.wait(Duration::from_secs(10));
+        for mut engine in self.engines.drain(..) {
+            if self.fired.is_some() {
+                // It fires for ever; it has had a moment for what was terminated.
+                std::thread::sleep(Duration::from_secs(1));
+                engine.kill();
+            } else {
+                engine.wait(Duration::from_secs(10));
+            }
         }
     }
 
@@ -164,6 +176,9 @@ impl Scene {
 
 impl Subject for Scene {
     fn workflow(&self, number: usize) -> Option<Value> {
+        if let Some(shown) = self.fired.as_ref().and_then(|fired| fired.shown.clone()) {
+            return Some(shown);
+        }
         // A case with one workflow after the other means the newest.
         let newest = self.objects.last().filter(|_| number == 0);
         newest.or_else(|| self.objects.get(number)).cloned()
@@ -198,7 +213,7 @@ fn passes_by(until: &str) -> bool {
 }
 
 /// Whether a workflow is where a `wait` wants it.
-fn reached(object: &Value, until: &str) -> bool {
+pub(super) fn reached(object: &Value, until: &str) -> bool {
     let node = |fits: &dyn Fn(&str, &str) -> bool| {
         node_list(object).into_iter().any(|node| {
             let text = |key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default();
