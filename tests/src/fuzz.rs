@@ -1,91 +1,20 @@
-//! Mutation fuzzing of everything that reads what strangers write: manifests, texts with tags, expressions, `when`.
-//! Finds panics and slow inputs within a budget; coverage-guided fuzzing needs a compiler that this build does not ask for.
+//! Fuzzing without coverage, on any compiler: the kept inputs of `fuzz/corpus`, then changes of them, for a short time.
+//! Finds what a change broke; new inputs are found by `cargo xtask fuzz`, which is guided by coverage.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use runner_workflows::expr::depends;
-use runner_workflows::expr::{Fuel, Program, Text, Vars, when};
-use runner_workflows::parse::{Limits, parse_file};
-use runner_workflows::resolve::Catalog;
-use runner_workflows::validate::{Options, validate};
+use rustix::time::{ClockId, clock_gettime};
+
+#[path = "../../fuzz/src/feed.rs"]
+pub mod feed;
 
 /// Slower than this for each MiB of input is a finding, on top of a fixed allowance.
 const SLOW_PER_MIB: Duration = Duration::from_secs(1);
-/// What any input may take, however short: an unoptimized build on a busy machine.
+/// What any input may take, however short: an unoptimized build.
 const ALLOWANCE: Duration = Duration::from_millis(750);
 /// Inputs grow to this size and no further.
 const MOST_BYTES: usize = 64 * 1024;
-
-/// What is fed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Whole files: parse, validate.
-    Manifest,
-    /// Texts with `{{tags}}`.
-    Text,
-    /// Expressions.
-    Expression,
-    /// Conditions of steps.
-    When,
-    /// `depends` of tasks.
-    Depends,
-}
-
-impl Target {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Manifest, Self::Text, Self::Expression, Self::When, Self::Depends];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Manifest => "manifest",
-            Self::Text => "text",
-            Self::Expression => "expression",
-            Self::When => "when",
-            Self::Depends => "depends",
-        }
-    }
-
-    /// The target of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|target| target.name() == name)
-    }
-
-    /// Feeds one input. Errors are what is expected; a panic is a finding.
-    pub fn feed(self, input: &str) {
-        let mut vars = Vars::new();
-        vars.set("workflow.name", "wf");
-        vars.set("inputs.parameters.message", "{{not.again}}");
-        match self {
-            Self::Manifest => {
-                let (manifests, _) = parse_file("fuzz.yaml", input, Limits::default());
-                let catalog = Catalog::default();
-                for manifest in &manifests {
-                    let _ = validate(manifest, Options::default(), &catalog);
-                }
-            }
-            Self::Text => {
-                if let Ok(text) = Text::compile(input) {
-                    let _ = text.render(&vars, &mut Fuel::default());
-                }
-            }
-            Self::Expression => {
-                if let Ok(program) = Program::compile(input) {
-                    let _ = program.eval(&vars, &mut Fuel::default());
-                }
-            }
-            Self::When => {
-                let _ = when::evaluate(input, &mut Fuel::default());
-            }
-            Self::Depends => {
-                if let Ok(parsed) = depends::parse(input) {
-                    parsed.evaluate(&|_, _| true);
-                }
-            }
-        }
-    }
-}
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -98,8 +27,8 @@ pub struct Findings {
     pub bad: Vec<(String, String)>,
 }
 
-/// Fuzzes one target for a while. The same seed feeds the same inputs.
-pub fn run(target: Target, seeds: &[String], seed: u64, time: Duration) -> Findings {
+/// Feeds the seeds, then changes of them for a while. The same seed feeds the same inputs.
+pub fn run(feed: fn(&str), seeds: &[String], seed: u64, time: Duration) -> Findings {
     let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15);
     let mut pool: Vec<String> = seeds.to_vec();
     if pool.is_empty() {
@@ -107,11 +36,16 @@ pub fn run(target: Target, seeds: &[String], seed: u64, time: Duration) -> Findi
     }
     let mut findings = Findings::default();
     let start = Instant::now();
-    while start.elapsed() < time && findings.bad.len() < 5 {
-        let input = random.mutate(&pool);
-        let before = Instant::now();
-        let outcome = std::panic::catch_unwind(|| target.feed(&input));
-        let took = before.elapsed();
+    let mut kept = seeds.iter();
+    while findings.bad.len() < 5 {
+        let input = match kept.next() {
+            Some(seed) => seed.clone(),
+            None if start.elapsed() < time => random.mutate(&pool),
+            None => break,
+        };
+        let before = spent();
+        let outcome = std::panic::catch_unwind(|| feed(&input));
+        let took = spent().saturating_sub(before);
         findings.inputs += 1;
         if took > findings.slowest.0 {
             findings.slowest = (took, input.clone());
@@ -129,45 +63,24 @@ pub fn run(target: Target, seeds: &[String], seed: u64, time: Duration) -> Findi
     findings
 }
 
-/// Texts to begin with: files of folders, and for the small languages every tag and condition in them.
-pub fn seeds(target: Target, folders: &[&Path]) -> Vec<String> {
-    let mut files = Vec::new();
-    for folder in folders {
-        collect(folder, &mut files);
-    }
-    if target == Target::Manifest {
-        return files;
-    }
-    let mut found = Vec::new();
-    for line in files.iter().flat_map(|file| file.lines()) {
-        let value = line.split_once(": ").map_or(line, |(_, value)| value).trim().trim_matches('"');
-        let wanted = match target {
-            Target::Manifest => false,
-            Target::Text => value.contains("{{"),
-            Target::Expression => line.contains("xpression:") || value.contains("{{="),
-            Target::When => line.contains("when:"),
-            Target::Depends => line.contains("depends:"),
-        };
-        if wanted {
-            found.push(value.trim_start_matches("{{=").trim_end_matches("}}").to_owned());
-        }
-    }
-    found
+/// Processor time of this thread so far: neighbours on a busy machine are not a finding.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn collect(folder: &Path, files: &mut Vec<String>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+/// The kept inputs of a target.
+///
+/// # Errors
+/// The folder or a file of it cannot be read.
+pub fn kept(folder: &Path) -> Result<Vec<String>, String> {
+    let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(fail)?.collect();
+    let mut paths: Vec<_> = entries.map_err(fail)?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|e| e == "yaml")
-            && let Ok(text) = std::fs::read_to_string(&path)
-        {
-            files.push(text);
-        }
-    }
+    // What is no UTF-8 is no input: libFuzzer's entry takes texts only.
+    let texts = paths.iter().map(|path| std::fs::read(path).map(|bytes| String::from_utf8(bytes).ok()));
+    Ok(texts.collect::<Result<Vec<_>, _>>().map_err(fail)?.into_iter().flatten().collect())
 }
 
 /// SplitMix64.

@@ -1,6 +1,8 @@
 //! The menu of everything beyond build and test: `cargo xtask`.
 //! Does none of the work itself: it starts cargo on the crates that do.
 
+mod fuzz;
+
 use std::process::{Command, ExitCode};
 
 /// One entry of the menu.
@@ -39,9 +41,9 @@ const MENU: [Entry; 7] = [
     },
     Entry {
         name: "fuzz",
-        usage: "[--target NAME] [--seconds N] [--seed S]",
-        about: "fuzz what reads strangers' texts",
-        run: |rest| tests("fuzz", rest),
+        usage: fuzz::USAGE,
+        about: "fuzz what reads strangers' texts, guided by coverage",
+        run: fuzz::run,
     },
     Entry {
         name: "docs",

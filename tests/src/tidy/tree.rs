@@ -4,7 +4,9 @@
 use std::path::Path;
 
 /// Folders that hold nothing of ours.
-const SKIPPED: [&str; 3] = ["target", "node_modules", "fuzz-corpus"];
+const SKIPPED: [&str; 2] = ["target", "node_modules"];
+/// Folders of inputs that a fuzzer made up.
+const DATA: [&str; 3] = ["fuzz/corpus", "fuzz/grown", "fuzz/artifacts"];
 /// Of hidden folders only these are ours: the rest is git's, or of a test that runs right now.
 const HIDDEN: [&str; 2] = [".ci", ".cargo"];
 /// Larger files are data.
@@ -55,7 +57,9 @@ fn walk(root: &Path, folder: &Path, out: &mut Vec<File>) -> Result<(), String> {
         if kind.is_dir() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let hidden = name.starts_with('.') && !HIDDEN.contains(&name.as_str());
-            if !hidden && !SKIPPED.contains(&name.as_str()) {
+            let data =
+                DATA.iter().any(|data| path.strip_prefix(root).is_ok_and(|path| path == Path::new(data)));
+            if !hidden && !data && !SKIPPED.contains(&name.as_str()) {
                 walk(root, &path, out)?;
             }
         } else if kind.is_file() && entry.metadata().map_err(fail)?.len() <= MOST_BYTES {
