@@ -33,7 +33,7 @@ pub use error::Error;
 pub use job::IsolationChoice;
 pub use objects::{NoObjects, Objects, SecretData, SecretValue};
 pub use pod::PodDefaults;
-pub use process::{ProcessConfig, ProcessRunner, delete_artifact, guest};
+pub use process::{ProcessConfig, ProcessRunner, claim_directory, delete_artifact, guest, remove_claim};
 pub use runner::{
     ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,
     LogLine, LogQuery, LogStream, Observation, Reason, Runner, Sink, Stream,

@@ -176,7 +176,7 @@ impl Bucket {
                 s3.list_with_delimiter(Some(&Key::from("runner-looks-whether-there-is-a-bucket"))).await;
             match there {
                 Ok(_) => return Ok(()),
-                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) if crate::error::chain(&error).contains("NoSuchBucket") => {}
                 Err(error) => return Err(bad(&self.shown, error)),
             }
             let url = s3.signed_url(reqwest::Method::PUT, &Key::default(), Duration::from_secs(60)).await;
@@ -184,7 +184,12 @@ impl Bucket {
             let request = reqwest::Client::builder().timeout(SILENCE).build();
             let sent = request.map_err(|e| e.to_string());
             let answer = match sent {
-                Ok(client) => client.put(url).send().await.map_err(|e| e.without_url().to_string()),
+                Ok(client) => client
+                    .put(url)
+                    .header("content-length", "0")
+                    .send()
+                    .await
+                    .map_err(|e| e.without_url().to_string()),
                 Err(error) => Err(error),
             };
             match answer {

@@ -71,7 +71,7 @@ impl ObjectStoreDriver {
     }
 
     fn keys_below(&self, prefix: Option<&Key>) -> Result<Vec<Key>, Error> {
-        let listed = self.store().list(prefix).map_ok(|meta| meta.location).try_collect();
+        let listed = async { self.store().list(prefix).map_ok(|meta| meta.location).try_collect().await };
         let mut keys: Vec<Key> =
             self.runtime.block_on(listed).map_err(|error| failed(error, prefix.map_or("", Key::as_ref)))?;
         keys.sort();
@@ -151,7 +151,7 @@ impl Driver for ObjectStoreDriver {
         let mut keys = self.keys_below(Some(&key))?;
         keys.push(key);
         for key in keys {
-            match self.runtime.block_on(self.store().delete(&key)) {
+            match self.runtime.block_on(async { self.store().delete(&key).await }) {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(failed(error, key.as_ref())),
             }
@@ -205,9 +205,10 @@ impl<'a> Upload<'a> {
         let driver = self.driver;
         let mut parts = match self.parts.take() {
             Some(parts) => parts,
-            None => {
-                driver.runtime.block_on(driver.store().put_multipart(&self.key)).map_err(io::Error::other)?
-            }
+            None => driver
+                .runtime
+                .block_on(async { driver.store().put_multipart(&self.key).await })
+                .map_err(io::Error::other)?,
         };
         let sent = driver.runtime.block_on(async { parts.put_part(part).await });
         self.parts = Some(parts);
@@ -221,12 +222,14 @@ impl<'a> Upload<'a> {
                 self.send_part().doing(|| format!("store artifact {:?}", self.key.as_ref()))?;
             }
             if let Some(parts) = &mut self.parts {
-                runtime.block_on(parts.complete()).map_err(|error| failed(error, self.key.as_ref()))?;
+                runtime
+                    .block_on(async { parts.complete().await })
+                    .map_err(|error| failed(error, self.key.as_ref()))?;
             }
             self.parts = None;
         } else {
             let all = PutPayload::from(Bytes::from(std::mem::take(&mut self.buffer)));
-            let put = self.driver.store().put(&self.key, all);
+            let put = async { self.driver.store().put(&self.key, all).await };
             runtime.block_on(put).map_err(|error| match failed(error, self.key.as_ref()) {
                 // Storing cannot miss an artifact: what is not there is the bucket.
                 Error::Missing(_) => Error::Artifact(format!("{} does not exist", self.driver.bucket.shown)),

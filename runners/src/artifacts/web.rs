@@ -78,7 +78,8 @@ impl WebDriver {
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, password.as_ref());
         }
-        let answer = self.runtime.block_on(request.send());
+        // Sent from within: the client looks for the runtime before its future is polled.
+        let answer = self.runtime.block_on(async { request.send().await });
         let answer =
             answer.map_err(|error| Error::Artifact(format!("{what}: {}", chain(&error.without_url()))))?;
         match answer.status().as_u16() {

@@ -31,6 +31,7 @@ pub(crate) use environment::milliseconds;
 pub use repository::delete_artifact;
 
 pub use config::ProcessConfig;
+pub use volumes::{claim_directory, remove_claim};
 
 use crate::attempt::{AttemptDir, CANCEL, CONTROL, CancelWish, LOCK};
 use crate::error::Doing;

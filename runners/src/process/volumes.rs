@@ -94,8 +94,8 @@ impl<'a> Volumes<'a> {
             };
         }
         if let Some(claim) = &volume.persistent_volume_claim {
-            let name = hash(&[&self.spec.namespace, &claim.claim_name]);
-            let path = self.shared.config.state_dir.join("volumes").join(name);
+            let path =
+                claim_directory(&self.shared.config.state_dir, &self.spec.namespace, &claim.claim_name);
             make_dir(&path)?;
             return Ok(path);
         }
@@ -164,6 +164,26 @@ struct Files<'a> {
     items: Option<&'a [k8s::KeyToPath]>,
     mode: Option<i32>,
     optional: Option<bool>,
+}
+
+/// Where the bytes of a claim are kept.
+#[must_use]
+pub fn claim_directory(state_dir: &Path, namespace: &str, claim: &str) -> PathBuf {
+    state_dir.join("volumes").join(hash(&[namespace, claim]))
+}
+
+/// Removes the bytes of a claim; one that was never mounted has none. Doing it twice is harmless.
+///
+/// # Errors
+/// What the file system says.
+pub fn remove_claim(state_dir: &Path, namespace: &str, claim: &str) -> Result<(), Error> {
+    let path = claim_directory(state_dir, namespace, claim);
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).doing(|| format!("remove {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Writes the keys of an object as files. Named keys must exist, as in Kubernetes, unless it is optional.

@@ -2,11 +2,15 @@
 //! A part that is not installed and cannot be installed is a skip that is printed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod gcs;
+
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub(crate) use gcs::gcs;
 
 /// A server that runs until this is dropped.
 pub(crate) struct Server {
@@ -86,17 +90,6 @@ pub(crate) fn moto() -> Option<Server> {
     Some(start(scratch(), |port| {
         let mut command = Command::new(&program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        command
-    }))
-}
-
-/// gcp-storage-emulator: a FAKE of Google cloud storage, with the bucket `box`.
-pub(crate) fn gcs() -> Option<Server> {
-    let program = python("gcp-storage-emulator", "gcp-storage-emulator")?;
-    Some(start(scratch(), |port| {
-        let mut command = Command::new(&program);
-        command.args(["start", "--host", "127.0.0.1", "--in-memory", "--default-bucket", "box"]);
-        command.args(["--port", &port.to_string()]);
         command
     }))
 }
