@@ -66,7 +66,8 @@ fn fuzz((name, dictionary, most_bytes): &(&str, &str, u32), minutes: u32) -> boo
         .arg(format!("-dict={}", folder.join(dictionary).display()))
         .arg(format!("-max_len={most_bytes}"))
         .arg(format!("-max_total_time={}", minutes.saturating_mul(60)))
-        .args(["-rss_limit_mb=512", "-timeout=10", "-print_final_stats=1"])
+        // the time that an input may take is judged by the feeds, in processor time; this is for what never ends
+        .args(["-rss_limit_mb=512", "-timeout=120", "-print_final_stats=1"])
         .status();
     status.is_ok_and(|status| status.success())
 }
