@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use runner_controller::{Clock, Controller, Ids};
+use runner_controller::{Clock, Controller, Ids, IsDead};
 use runner_runners::Objects;
 use runner_sensors::spec::EventSource;
 use runner_store::{Catalog, Inbox, Manifest};
@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::bus::{Bus, RETENTION_DAYS};
-use crate::ingress::endpoint::{Endpoint, endpoint};
+use crate::devctl::Rules;
+use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint};
 use crate::ingress::handle::Shared;
 use crate::ingress::server::Server;
 use crate::ingress::sns::{Confirmations, Fetch};
@@ -43,8 +44,12 @@ pub struct Settings {
     pub retention_days: i64,
     /// Sources of `POST /webhooks/SOURCE`.
     pub hooks: Vec<Hook>,
+    /// Triggers of a configuration file.
+    pub rules: Option<Arc<Rules>>,
     /// Workflows are only recorded, for an engine in another process.
     pub detached: bool,
+    /// Name in leases, when it is not that of the process (tests with several daemons in one).
+    pub owner: Option<String>,
 }
 
 impl Default for Settings {
@@ -54,7 +59,9 @@ impl Default for Settings {
             sensors: Options::default(),
             retention_days: RETENTION_DAYS,
             hooks: Vec::new(),
+            rules: None,
             detached: false,
+            owner: None,
         }
     }
 }
@@ -72,6 +79,8 @@ pub struct Parts {
     pub objects: Arc<dyn Objects>,
     /// How certificates of SNS are fetched.
     pub fetch: Arc<dyn Fetch>,
+    /// Proof that the owner of a lease is dead.
+    pub is_dead: IsDead,
 }
 
 impl std::fmt::Debug for Parts {
@@ -101,7 +110,9 @@ impl Daemon {
     /// A sentence for people: the address, TLS, or the store.
     pub async fn start(parts: Parts, settings: Settings) -> Result<(Self, Vec<String>), String> {
         let store = Arc::clone(parts.controller.store());
+        let owner = settings.owner.clone().unwrap_or_else(runner_controller::this_process);
         let bus = Bus::new(store, Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+        let bus = bus.named(owner, Arc::clone(&parts.is_dead));
         let news = Arc::new(Notify::new());
         let (controller, objects) = (parts.controller.clone(), Arc::clone(&parts.objects));
         let hands = Hands::new(controller, bus.clone(), objects, settings.detached)?;
@@ -138,7 +149,8 @@ impl Daemon {
             self.hands.clone(),
             Arc::clone(&self.news),
             self.settings.sensors,
-        );
+        )
+        .with_rules(self.settings.rules.clone());
         let driver = tokio::spawn(sensors.run(async move {
             // an error is the end of the daemon as well
             drop(end.wait_for(|ended| *ended).await);
@@ -198,6 +210,20 @@ impl Daemon {
         for manifest in &manifests {
             self.open(manifest, &mut endpoints, &mut sources, &mut problems);
         }
+        if let Some(rules) = &self.settings.rules {
+            for trigger in rules.scheduled() {
+                let (bus, news) = (&self.bus, &self.news);
+                let started = sources::tick(
+                    &mut sources,
+                    bus,
+                    news,
+                    &rules.namespace,
+                    &trigger.name,
+                    &trigger.schedule,
+                );
+                problems.extend(started.err().map(|why| format!("trigger {}: {why}", trigger.name)));
+            }
+        }
         // the old ones are aborted with the set
         self.sources = sources;
         let table = match Table::new(endpoints.clone()) {
@@ -230,9 +256,15 @@ impl Daemon {
             match endpoint(&source, &event, &manifest.namespace, self.parts.objects.as_ref()) {
                 Ok(Some(endpoint)) => {
                     let loopback = self.server.address().ip().is_loopback();
-                    if endpoint.is_open() && !loopback {
-                        let what = "has no secret, and the daemon does not listen on this machine only";
-                        problems.push(format!("{name}, event {}: it {what}: anybody may send", event.name));
+                    let chosen = source.metadata.annotations.keys().any(|name| name.starts_with(VERIFY));
+                    if endpoint.is_open() && !loopback && !chosen {
+                        problems.push(format!(
+                            "{name}, event {}: it has no secret, and the daemon is reached from other machines: anybody \
+                             could send, so it is not opened. Give it a secret, or say that you want that by the \
+                             annotation {VERIFY}: none",
+                            event.name
+                        ));
+                        continue;
                     }
                     endpoints.push(endpoint);
                 }

@@ -8,6 +8,7 @@ pub mod bus;
 mod client;
 pub mod cron;
 pub mod daemon;
+pub mod devctl;
 pub mod ingress;
 pub mod sensors;
 pub mod sources;

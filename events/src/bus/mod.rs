@@ -13,7 +13,7 @@ mod take;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runner_controller::{Clock, Ids};
+use runner_controller::{Clock, Ids, IsDead};
 use runner_store::{Append, Appended, Create, Epoch, Journal, NewRecord, Seq, Store, StreamId, Wakeup};
 
 use crate::ingress::identity::sha256;
@@ -47,6 +47,7 @@ pub struct Bus {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     owner: String,
+    is_dead: IsDead,
 }
 
 impl std::fmt::Debug for Bus {
@@ -59,7 +60,20 @@ impl Bus {
     /// The bus of a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, clock, ids, owner: runner_controller::this_process() }
+        let is_dead = Arc::new(runner_controller::is_dead);
+        Self { store, clock, ids, owner: runner_controller::this_process(), is_dead }
+    }
+
+    /// The same under another name in leases, with another proof of death.
+    #[must_use]
+    pub fn named(self, owner: String, is_dead: IsDead) -> Self {
+        Self { owner, is_dead, ..self }
+    }
+
+    /// Name in leases.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 
     /// The store.

@@ -117,9 +117,10 @@ impl Bus {
         Ok(Taken { history, lease, seq })
     }
 
-    async fn dead_owners(&self) -> Result<Vec<String>> {
+    /// Owners of leases of which there is proof that they are dead.
+    pub(crate) async fn dead_owners(&self) -> Result<Vec<String>> {
         let mut owners = Maintenance::owners(self.store.as_ref()).await?;
-        owners.retain(|owner| *owner != self.owner && runner_controller::is_dead(owner));
+        owners.retain(|owner| *owner != self.owner && (self.is_dead)(owner));
         Ok(owners)
     }
 }

@@ -61,6 +61,15 @@ impl Sensors {
                 }
             }
         }
+        if let Some(rules) = &self.rules {
+            for (place, (one, notes)) in taken.iter().zip(&mut notes).enumerate() {
+                let judged = rules.judge(&self.hands, &one.history.event, gate).await;
+                notes.extend(judged.notes);
+                if judged.again {
+                    blocked.insert(place);
+                }
+            }
+        }
         self.settle(taken, notes, &blocked).await
     }
 
@@ -131,7 +140,7 @@ fn judgements(status: &Status, event: &Event) -> Vec<Judgement> {
     named.map(judge).collect()
 }
 
-fn verdict(status: &Status, facts: &[Fact], gate: Gate) -> Verdict {
+pub(super) fn verdict(status: &Status, facts: &[Fact], gate: Gate) -> Verdict {
     let (mut judged, mut fired, mut collected) = (Vec::new(), Vec::new(), Vec::new());
     for fact in facts {
         match fact {

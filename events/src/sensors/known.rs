@@ -2,7 +2,6 @@
 //! Knows no bus; gives no verdict.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use runner_sensors::machine::{Fact, Input, Status, advance, fold};
@@ -11,6 +10,7 @@ use runner_store::{
     NewRecord, Record, Seq, Store, StreamId,
 };
 
+use super::TTL;
 use super::error::{Error, Result};
 
 /// Events that are remembered: more than can be in flight when a process dies.
@@ -71,12 +71,12 @@ impl Known {
         store: &dyn Store,
         manifest: &Manifest,
         owner: &str,
-        ttl: Duration,
         now: Timestamp,
+        dead: Vec<String>,
     ) -> Result<Option<Self>> {
         let stream = StreamId::sensor(&manifest.namespace, &manifest.name)?;
         if Maintenance::stream(store, &stream).await?.is_none() {
-            let until = now.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+            let until = now.saturating_add(TTL).unwrap_or(Timestamp::MAX);
             let mut append = Append::new(stream.clone(), Epoch::FIRST, Seq::ZERO, now, Vec::new());
             append.create = Some(Create {
                 namespace: manifest.namespace.clone(),
@@ -93,9 +93,8 @@ impl Known {
                 Err(error) => Err(error.into()),
             };
         }
-        let mut request = ClaimRequest::only(owner, ttl, now, stream.clone());
-        request.dead_owners = Maintenance::owners(store).await?;
-        request.dead_owners.retain(|other| other != owner && runner_controller::is_dead(other));
+        let mut request = ClaimRequest::only(owner, TTL, now, stream.clone());
+        request.dead_owners = dead;
         let Some(lease) = Journal::claim(store, request).await?.into_iter().next() else { return Ok(None) };
         let (mut status, mut recent, mut seq) = (Status::default(), Recent::default(), Seq::ZERO);
         replay(store, &stream, &mut status, &mut recent, &mut seq).await?;

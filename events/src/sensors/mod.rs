@@ -5,6 +5,7 @@
 //! only after the facts of every sensor are durable; taken again after a crash, a sensor knows it by its id.
 
 mod error;
+pub mod explain;
 mod judge;
 mod known;
 mod modes;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::bus::Bus;
+use crate::devctl::Rules;
 use crate::triggers::Hands;
 
 pub use error::{Error, Result};
@@ -68,6 +70,7 @@ pub struct Sensors {
     busy: BTreeSet<String>,
     renewed: Timestamp,
     modes: BTreeMap<String, SetMode>,
+    rules: Option<Arc<Rules>>,
 }
 
 impl std::fmt::Debug for Sensors {
@@ -85,18 +88,25 @@ impl Sensors {
     pub fn new(bus: Bus, clock: Arc<dyn Clock>, hands: Hands, news: Arc<Notify>, options: Options) -> Self {
         Self {
             store: Arc::clone(bus.store()),
+            owner: bus.owner().to_owned(),
             bus,
             renewed: clock.now(),
             clock,
             hands,
             news,
-            owner: runner_controller::this_process(),
             options,
             known: BTreeMap::new(),
             performing: JoinSet::new(),
             busy: BTreeSet::new(),
             modes: BTreeMap::new(),
+            rules: None,
         }
+    }
+
+    /// With the triggers of a configuration file besides the sensors.
+    #[must_use]
+    pub fn with_rules(self, rules: Option<Arc<Rules>>) -> Self {
+        Self { rules, ..self }
     }
 
     /// Drives until `stop`. What fails is tried again.
@@ -209,7 +219,8 @@ impl Sensors {
         let sensor: Sensor = serde_json::from_slice(&manifest.body)
             .map_err(|error| Error::Manifest { name: name.clone(), why: error.to_string() })?;
         if !self.known.contains_key(&name) {
-            let opened = Known::open(self.store.as_ref(), manifest, &self.owner, TTL, now).await?;
+            let dead = self.bus.dead_owners().await?;
+            let opened = Known::open(self.store.as_ref(), manifest, &self.owner, now, dead).await?;
             // another process drives it
             let Some(mut known) = opened else { return Ok(()) };
             known.turn(self.store.as_ref(), vec![Input::Restarted], now).await?;

@@ -107,6 +107,33 @@ pub fn start(
     }
 }
 
+/// Starts the clock of a trigger of a configuration file.
+///
+/// # Errors
+/// A sentence for people: the schedule cannot be read.
+pub(crate) fn tick(
+    running: &mut JoinSet<()>,
+    bus: &Bus,
+    news: &std::sync::Arc<tokio::sync::Notify>,
+    namespace: &str,
+    name: &str,
+    schedule: &str,
+) -> Result<(), String> {
+    let origin = Origin {
+        namespace: namespace.to_owned(),
+        source: crate::devctl::SCHEDULER.to_owned(),
+        name: name.to_owned(),
+        kind: crate::ingress::webhooks::KIND,
+        filter: None,
+    };
+    let settings = runner_sensors::spec::CalendarEventSource {
+        schedule: schedule.to_owned(),
+        ..runner_sensors::spec::CalendarEventSource::default()
+    };
+    running.spawn(calendar::Calendar::new(&settings, origin)?.run(bus.clone(), std::sync::Arc::clone(news)));
+    Ok(())
+}
+
 /// Publishes, again and again until it is durable.
 pub(crate) async fn publish(bus: &Bus, news: &tokio::sync::Notify, event: NewEvent) {
     loop {

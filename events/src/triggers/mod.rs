@@ -20,6 +20,7 @@ use runner_sensors::spec::{EventDependency, TriggerTemplate};
 use crate::bus::{self, Bus};
 
 pub use render::{Rendered, render};
+pub(crate) use workflow::{EVENTS, TRIGGER};
 
 /// What triggers work with.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use super::{Done, Failed, Hands, Order, render};
 
 /// Argo Events' labels on what a trigger makes.
 const SENSOR: &str = "events.argoproj.io/sensor";
-const TRIGGER: &str = "events.argoproj.io/trigger";
+pub(crate) const TRIGGER: &str = "events.argoproj.io/trigger";
 const TIMESTAMP: &str = "events.argoproj.io/action-timestamp";
 /// Annotation with the ids of the events of the firing.
 pub(crate) const EVENTS: &str = "runner/events";
@@ -91,6 +91,16 @@ impl Hands {
         if !tainted.is_empty() {
             metadata.annotations.insert(TAINTED.to_owned(), tainted.join(","));
         }
+        self.create(namespace, workflow, &order.key).await
+    }
+
+    /// Makes a workflow that has a name, under a key: made twice it is one.
+    pub(crate) async fn create(
+        &self,
+        namespace: &str,
+        workflow: Workflow,
+        key: &str,
+    ) -> Result<Done, Failed> {
         let catalog = crate::cron::templates(self.bus.store().as_ref(), namespace)
             .await
             .map_err(|error| Failed { retriable: error.is_retriable(), message: error.to_string() })?;
@@ -106,7 +116,7 @@ impl Hands {
             namespace: namespace.to_owned(),
             name: Some(workflow.metadata.name),
             resolved,
-            idempotency_key: Some(order.key.clone()),
+            idempotency_key: Some(key.to_owned()),
             detached: self.detached,
             ..SubmitRequest::default()
         };
