@@ -8,17 +8,42 @@ use crate::event::Events;
 use crate::parameter::{self, Tainted};
 use crate::spec::{ArtifactLocation, Trigger, TriggerParameter, TriggerTemplate};
 
-/// The template of a trigger with the trigger's own `parameters` in it.
+/// Kinds whose own `parameters` edit the trigger itself. Those of `argoWorkflow` and `k8s` edit the resource; upstream
+/// forgets those of `slack` and `email`, here they count.
+const EDIT_THEMSELVES: [&str; 10] = [
+    "awsLambda",
+    "azureEventHubs",
+    "azureServiceBus",
+    "email",
+    "http",
+    "kafka",
+    "nats",
+    "openWhisk",
+    "pulsar",
+    "slack",
+];
+
+/// The template of a trigger with the trigger's own `parameters` in it, and then those of its kind where they edit the
+/// kind itself (`http.url`, `slack.message`).
 ///
 /// # Errors
 /// A sentence for people: a parameter without a value, or a template that they broke.
 pub fn template(trigger: &Trigger, events: &Events) -> Result<TriggerTemplate, String> {
     let template = trigger.template.as_ref().ok_or("the trigger has no template")?;
-    if trigger.parameters.is_empty() {
+    let mut value = json!(template);
+    let mut changed = !trigger.parameters.is_empty();
+    parameter::apply(&mut value, &trigger.parameters, events)?;
+    for kind in EDIT_THEMSELVES {
+        let Some(part) = value.get_mut(kind) else { continue };
+        let Some(parameters) = part.get("parameters").cloned() else { continue };
+        let parameters: Vec<TriggerParameter> = serde_json::from_value(parameters)
+            .map_err(|error| format!("the parameters of {kind}: {error}"))?;
+        parameter::apply(part, &parameters, events).map_err(|why| format!("{kind}: {why}"))?;
+        changed = true;
+    }
+    if !changed {
         return Ok(template.clone());
     }
-    let mut value = json!(template);
-    parameter::apply(&mut value, &trigger.parameters, events)?;
     serde_json::from_value(value)
         .map_err(|error| format!("the parameters of the trigger broke its template: {error}"))
 }
@@ -79,4 +104,54 @@ pub fn render(
     let mut value = resource.clone();
     let tainted = parameter::apply(&mut value, parameters, events)?;
     Ok((value, tainted))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::template;
+    use crate::event::{Event, Events, context};
+    use crate::spec::Trigger;
+
+    fn events() -> Events {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let data = json!({"channel": "ops", "text": "hello", "to": "a@b.c", "host": "example.org"});
+        [("d".to_owned(), Event::json(context("1", "webhook", "s", "e", now), &data))].into()
+    }
+
+    fn trigger(value: serde_json::Value) -> Trigger {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn parameters_of_the_trigger_and_of_its_kind_edit_the_template() {
+        let source = |key: &str| json!({"dependencyName": "d", "dataKey": key});
+        let slack = trigger(json!({
+            "template": {"name": "t", "slack": {"message": "x", "parameters": [{"src": source("text"), "dest": "message"}]}},
+            "parameters": [{"src": source("channel"), "dest": "slack.channel"}]}));
+        let slack = template(&slack, &events()).unwrap().slack.unwrap();
+        assert_eq!((slack.channel.as_str(), slack.message.as_str()), ("ops", "hello"));
+        let email = trigger(json!({
+            "template": {"name": "t", "email": {"host": "h", "to": ["first"]}},
+            "parameters": [{"src": source("to"), "dest": "email.to.-1"}]}));
+        assert_eq!(template(&email, &events()).unwrap().email.unwrap().to, ["first", "a@b.c"]);
+        let http = trigger(json!({"template": {"name": "t", "http": {"url": "https://", "parameters": [
+            {"src": source("host"), "dest": "url", "operation": "append"}]}}}));
+        assert_eq!(template(&http, &events()).unwrap().http.unwrap().url, "https://example.org");
+    }
+
+    #[test]
+    fn a_parameter_that_breaks_the_template_is_an_error() {
+        let source = json!({"dependencyName": "d", "dataKey": "text"});
+        let broken = trigger(json!({
+            "template": {"name": "t", "log": {"intervalSeconds": 1}},
+            "parameters": [{"src": source, "dest": "log.intervalSeconds"}]}));
+        assert!(template(&broken, &events()).unwrap_err().contains("broke its template"));
+        let missing = trigger(json!({
+            "template": {"name": "t", "log": {}},
+            "parameters": [{"src": {"dependencyName": "d", "dataKey": "nothing"}, "dest": "name"}]}));
+        assert!(template(&missing, &events()).unwrap_err().contains("parameter 0 (name)"));
+    }
 }
