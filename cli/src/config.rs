@@ -32,8 +32,43 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Runners {
+    /// Executor of runs that name none: `process`, `container` or `kubernetes`.
+    pub default: Option<String>,
     /// Settings of the process runner.
     pub process: Process,
+    /// Settings of the container runner.
+    pub container: Container,
+}
+
+/// Settings of the container runner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Container {
+    /// Socket of the engine; the usual places are searched when it is absent.
+    pub socket: Option<PathBuf>,
+    /// Network of steps: `bridge`, `none`, `host` or the name of a network.
+    pub network: Option<String>,
+    /// Images that stand for others, by name or by prefix with `*`.
+    pub images: std::collections::BTreeMap<String, String>,
+    /// Image of templates that name none.
+    pub default_image: Option<String>,
+    /// Fetch images that are not there.
+    pub pull: Option<bool>,
+    /// Start an init process in every container.
+    pub init: Option<bool>,
+}
+
+impl Container {
+    fn under(self, over: Self) -> Self {
+        Self {
+            socket: over.socket.or(self.socket),
+            network: over.network.or(self.network),
+            images: self.images.into_iter().chain(over.images).collect(),
+            default_image: over.default_image.or(self.default_image),
+            pull: over.pull.or(self.pull),
+            init: over.init.or(self.init),
+        }
+    }
 }
 
 /// Settings of the process runner.
@@ -80,6 +115,8 @@ impl Config {
             store: over.store.or(self.store),
             namespace: over.namespace.or(self.namespace),
             runners: Runners {
+                default: over.runners.default.or(self.runners.default),
+                container: self.runners.container.under(over.runners.container),
                 process: Process {
                     images,
                     parallelism: over.runners.process.parallelism.or(self.runners.process.parallelism),

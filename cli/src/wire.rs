@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runner_controller::{
-    Controller, Error, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock, SystemIds,
+    Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock,
+    SystemIds,
 };
 use runner_machine::Command;
+use runner_pods::container::{ContainerConfig, ContainerRunner};
 use runner_runners::{Objects, ProcessConfig, ProcessRunner, Runner};
 use runner_store::{SqliteStore, Store, StreamId};
 use tokio::runtime::Handle;
@@ -221,6 +223,31 @@ impl Wire {
         Ok(config)
     }
 
+    /// The executor of runs that name none.
+    fn executor(&self) -> Result<Executor> {
+        let named = self.config.runners.default.as_deref();
+        named.map_or(Ok(Executor::default()), |name| {
+            name.parse().map_err(|why: String| Failure::usage(format!("runners.default: {why}")))
+        })
+    }
+
+    fn container_config(&self) -> ContainerConfig {
+        let set = &self.config.runners.container;
+        let usual = ContainerConfig::default();
+        let sockets = match &set.socket {
+            Some(socket) => vec![socket.clone()],
+            None => sockets().chain(usual.sockets).collect(),
+        };
+        ContainerConfig {
+            sockets,
+            network: set.network.clone().unwrap_or(usual.network),
+            images: set.images.iter().map(|(from, to)| (from.clone(), to.clone())).collect(),
+            default_image: set.default_image.clone().unwrap_or(usual.default_image),
+            pull: set.pull.unwrap_or(usual.pull),
+            init: set.init.unwrap_or(usual.init),
+        }
+    }
+
     /// An engine that runs what it is given, and nothing else.
     pub fn engine(&self, store: &Arc<dyn Store>) -> Result<Engine> {
         self.start(store, false)
@@ -234,17 +261,30 @@ impl Wire {
     fn start(&self, store: &Arc<dyn Store>, adopt: bool) -> Result<Engine> {
         let mut config = self.process_config()?;
         config.objects = Arc::new(StoredObjects { store: Arc::clone(store), runtime: Handle::current() });
-        let runner: Arc<dyn Runner> = Arc::new(ProcessRunner::new(config)?);
+        let process = Arc::new(ProcessRunner::new(config)?);
+        let container = ContainerRunner::new(self.container_config(), Arc::clone(&process))?;
+        let usual = self.executor()?;
         let mut options = Options::new(self.state_dir()?);
         options.adopt = adopt;
         if let Some(parallelism) = self.config.runners.process.parallelism {
             options.max_running = parallelism;
         }
-        let runners = Runners::new().with_process(runner);
+        let runners =
+            Runners::new().with_process(process).with_container(Arc::new(container)).with_usual(usual);
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let controller = Controller::start(Arc::clone(store), runners, clock, ids, options);
-        Ok(Engine { controller, namespace: self.namespace.clone() })
+        Ok(Engine { controller, namespace: self.namespace.clone(), usual })
     }
+}
+
+/// Sockets of container engines that the environment speaks of: podman's and Docker's own variables, and where
+/// podman has it for a plain user.
+fn sockets() -> impl Iterator<Item = std::path::PathBuf> {
+    let named = ["CONTAINER_HOST", "DOCKER_HOST"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let named = named.filter_map(|address| address.strip_prefix("unix://").map(std::path::PathBuf::from));
+    let own =
+        std::env::var_os("XDG_RUNTIME_DIR").map(|dir| std::path::Path::new(&dir).join("podman/podman.sock"));
+    named.chain(own)
 }
 
 /// It is open, and no process that is alive runs it.
@@ -288,6 +328,7 @@ impl Objects for StoredObjects {
 pub struct Engine {
     controller: Controller,
     namespace: String,
+    usual: Executor,
 }
 
 impl Engine {
@@ -298,7 +339,12 @@ impl Engine {
 
     /// Makes a workflow durable and starts it.
     pub async fn submit(&self, request: SubmitRequest) -> Result<Running> {
-        let request = SubmitRequest { namespace: self.namespace.clone(), ..request };
+        let mut request = SubmitRequest { namespace: self.namespace.clone(), ..request };
+        if self.usual != Executor::default() {
+            // Recorded with the run: settings may change before it ends, and its steps stay where they are.
+            let annotations = &mut request.resolved.metadata.annotations;
+            annotations.entry(EXECUTOR.to_owned()).or_insert_with(|| self.usual.name().to_owned());
+        }
         let done = self.controller.submit(request).await?;
         Ok(Running { name: done.name, uid: done.uid, existing: done.existing })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use runner_controller::{Leave, SubmitRequest};
+use runner_controller::{EXECUTOR, Executor, Leave, SubmitRequest};
 use runner_store::Store;
 use runner_workflows::resolve::{ResolvedWorkflow, Submission};
 
@@ -77,6 +77,9 @@ pub struct Args {
     /// The same key never makes a second run
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// What steps run as: process, container or kubernetes [default: process, or the configured one]
+    #[arg(long, value_name = "EXECUTOR", value_parser = executor)]
+    pub executor: Option<Executor>,
     /// Steps start in the current directory and may write to it
     #[arg(long)]
     pub share_cwd: bool,
@@ -163,7 +166,11 @@ async fn submit_all(
 ) -> Result<Vec<Running>> {
     let several = workflows.len() > 1;
     let mut runs = Vec::new();
-    for (at, resolved) in workflows.into_iter().enumerate() {
+    for (at, mut resolved) in workflows.into_iter().enumerate() {
+        if let Some(executor) = args.executor {
+            // Recorded with the run: whoever continues it finds its steps where they are.
+            resolved.metadata.annotations.insert(EXECUTOR.to_owned(), executor.name().to_owned());
+        }
         let key = args.idempotency_key.as_ref();
         let request = SubmitRequest {
             name: args.name.clone(),
@@ -203,6 +210,10 @@ async fn continue_existing(
         }
     }
     Ok(())
+}
+
+fn executor(text: &str) -> std::result::Result<Executor, String> {
+    text.parse()
 }
 
 fn working_directory() -> Result<PathBuf> {

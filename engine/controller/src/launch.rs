@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::gate::Effect;
 use crate::inbox::{Attempt, Letter, Start};
 use crate::options::LONGEST_PAUSE;
+use crate::runners::EXECUTOR;
 use crate::submit::SHARE_CWD;
 use crate::turn::Run;
 
@@ -44,8 +45,8 @@ fn id_of(run: &Run, (ix, attempt): Attempt) -> AttemptId {
 fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
     let node = run.status.node(attempt.0).ok_or("the node is gone")?;
     let plan = attempt_plan(&run.plan, &run.status, attempt.0, core.clock.now())?;
-    let runner = core.runners.of(&plan.template)?;
     let annotations = &run.plan.workflow.metadata.annotations;
+    let runner = core.runners.of(&plan.template, annotations.get(EXECUTOR).map(String::as_str))?;
     let spec = AttemptSpec {
         id: id_of(run, attempt),
         workflow: run.status.name.clone(),

@@ -45,6 +45,6 @@ pub use locks::SYNC_LIMIT;
 pub use options::{IsDead, Options};
 pub use owner::{is_dead, this_process};
 pub use projection::{REMOVED, RowDetail};
-pub use runners::Runners;
+pub use runners::{EXECUTOR, Executor, Runners};
 pub use submit::{Resubmit, SHARE_CWD, SubmitRequest, Submitted};
 pub use verify::{Verification, rebuild, verify};

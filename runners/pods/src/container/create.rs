@@ -84,7 +84,7 @@ fn host_config(order: &Order<'_>) -> HostConfig {
     let memory = quantity::of(limits, "memory").map(|milli| milli / 1000);
     let log = match order.kind {
         Kind::Podman => "k8s-file",
-        Kind::Docker => "json-file",
+        Kind::Docker => "local",
     };
     HostConfig {
         memory,

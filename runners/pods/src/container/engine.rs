@@ -22,6 +22,9 @@ use crate::pod::LABEL_ATTEMPT;
 /// Seconds until the engine must have begun to answer.
 const TIMEOUT_SECONDS: u64 = 120;
 
+/// How often the containers of an attempt are tried to be removed.
+const CLEARINGS: usize = 5;
+
 /// Output of a container as it comes.
 pub(super) type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Api>> + Send>>;
 
@@ -180,16 +183,41 @@ impl Engine {
 
     /// Removes all containers of an attempt, if any are left. What cannot be removed is named in the log.
     pub(super) async fn clear(&self, attempt: &str) {
+        // The container whose network others share can only go after them, and they come in any order.
+        let mut refused = None;
+        for _ in 0..CLEARINGS {
+            let ids = self.of_attempt(attempt).await;
+            if ids.is_empty() {
+                return;
+            }
+            refused = None;
+            for id in ids {
+                if let Err(failure) = self.remove(&id).await {
+                    refused = Some((id, failure));
+                }
+            }
+            if refused.is_none() {
+                return;
+            }
+        }
+        if let Some((container, failure)) = refused {
+            tracing::warn!(container, %failure, "a container could not be removed");
+        }
+    }
+
+    /// Ids of the containers of an attempt; none when nobody can be asked.
+    async fn of_attempt(&self, attempt: &str) -> Vec<String> {
         let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL_ATTEMPT}={attempt}")])]);
         let options = query::ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = match self.docker().await {
             Ok(docker) => docker.list_containers(Some(options)).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
-        let ids = found.map(|all| all.into_iter().filter_map(|one| one.id).collect::<Vec<_>>());
-        for id in ids.unwrap_or_default() {
-            if let Err(failure) = self.remove(&id).await {
-                tracing::warn!(container = %id, %failure, "a container could not be removed");
+        match found {
+            Ok(all) => all.into_iter().filter_map(|one| one.id).collect(),
+            Err(failure) => {
+                tracing::debug!(%failure, "containers could not be listed");
+                Vec::new()
             }
         }
     }

@@ -19,9 +19,31 @@ pub(crate) const IMAGE: &str = "localhost/busybox:test";
 pub(crate) struct Podman {
     dir: tempfile::TempDir,
     service: Mutex<Option<Child>>,
+    docker: bool,
 }
 
 impl Podman {
+    /// A Docker engine in its place, or why not.
+    pub(crate) fn docker() -> Option<Self> {
+        for program in ["dockerd", "docker", "busybox"] {
+            let found =
+                Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            if found.is_err() {
+                eprintln!("skipped: there is no {program} here (apt-get install docker.io busybox-static)");
+                return None;
+            }
+        }
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let docker = Self { dir, service: Mutex::default(), docker: true };
+        docker.serve();
+        if !docker.command().arg("version").output().unwrap().status.success() {
+            eprintln!("skipped: dockerd does not start here (it has to be root)");
+            return None;
+        }
+        docker.import();
+        Some(docker)
+    }
+
     /// Starts one, or says why not.
     pub(crate) fn start() -> Option<Self> {
         for (program, package) in [("podman", "podman"), ("runc", "runc"), ("busybox", "busybox-static")] {
@@ -45,7 +67,7 @@ impl Podman {
              [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"
         );
         std::fs::write(dir.path().join("containers.conf"), settings).unwrap();
-        let podman = Self { dir, service: Mutex::default() };
+        let podman = Self { dir, service: Mutex::default(), docker: false };
         podman.import();
         let works = podman.command().args(["run", "--rm", "--network=none", IMAGE, "true"]).output().unwrap();
         if !works.status.success() {
@@ -60,6 +82,11 @@ impl Podman {
     }
 
     pub(crate) fn command(&self) -> Command {
+        if self.docker {
+            let mut command = Command::new("docker");
+            command.arg("-H").arg(format!("unix://{}", self.socket().display()));
+            return command;
+        }
         let mut command = Command::new("podman");
         let at = |name: &str| self.dir.path().join(name);
         command
@@ -121,8 +148,25 @@ impl Podman {
             old.kill().unwrap();
             old.wait().unwrap();
         }
-        let mut command = self.command();
-        command.args(["system", "service", "--time=0"]).arg(format!("unix://{}", self.socket().display()));
+        let address = format!("unix://{}", self.socket().display());
+        let command = if self.docker {
+            let mut command = Command::new("dockerd");
+            let at = |name: &str| self.dir.path().join(name);
+            command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "-H", &address]);
+            command
+                .arg("--data-root")
+                .arg(at("data"))
+                .arg("--exec-root")
+                .arg(at("exec"))
+                .arg("-p")
+                .arg(at("pid"));
+            command
+        } else {
+            let mut command = self.command();
+            command.args(["system", "service", "--time=0", &address]);
+            command
+        };
+        let mut command = command;
         *service = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         for _ in 0..600 {
             if std::os::unix::net::UnixStream::connect(self.socket()).is_ok() {
@@ -137,9 +181,15 @@ impl Podman {
 impl Drop for Podman {
     fn drop(&mut self) {
         // What cannot be cleaned up must not hide why a test failed.
-        let _ = self.command().args(["rm", "--all", "--force", "--time=0"]).output();
+        let left = self.run(&["ps", "--all", "--quiet"]);
+        let _ = self.command().args(["rm", "--force"]).args(left.lines()).output();
         if let Some(mut service) = self.service.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = service.kill();
+            if self.docker {
+                // It unmounts what it mounted, and ends its own children.
+                let _ = Command::new("kill").arg(service.id().to_string()).status();
+            } else {
+                let _ = service.kill();
+            }
             let _ = service.wait();
         }
         let storage = self.dir.path().join("storage/overlay");
@@ -155,7 +205,10 @@ pub(crate) struct Containers {
 
 impl Containers {
     pub(crate) fn start() -> Option<Self> {
-        let podman = Podman::start()?;
+        Self::over(Podman::start()?)
+    }
+
+    pub(crate) fn over(podman: Podman) -> Option<Self> {
         Some(Self { podman, dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() })
     }
 
@@ -218,7 +271,7 @@ impl Subject for Containers {
 
     fn lose(&self, id: &AttemptId) -> bool {
         for name in self.containers(id) {
-            self.podman.run(&["rm", "--force", "--time=0", &name]);
+            self.podman.run(&["rm", "--force", &name]);
         }
         true
     }
