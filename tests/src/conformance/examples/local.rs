@@ -53,6 +53,9 @@ fn is_long(case: &Case) -> bool {
 
 fn filed(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, String> {
     let kinds: Vec<&str> = case.list("kinds").iter().filter_map(Value::as_str).collect();
+    if kinds.contains(&"CronWorkflow") {
+        return scheduled(index, case, scene);
+    }
     if !kinds.contains(&"Workflow") {
         return Ok(Outcome::Skipped(format!("nothing to submit: {}", kinds.join(", "))));
     }
@@ -88,6 +91,16 @@ fn filed(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, Strin
     }
     wrong.extend(judged(case, scene, wanted));
     Ok(Outcome::of(wrong))
+}
+
+/// A CronWorkflow, fired by its schedule.
+fn scheduled(index: &Index, case: &Case, scene: &mut Scene) -> Result<Outcome, String> {
+    if let Some(why) = steps::provide(index, case.list("needs"), scene)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let file = index.folder.join(case.text("file"));
+    let text = index.read(case.text("file"))?;
+    super::cron::child(case, &file.to_string_lossy(), &text, scene).map(Outcome::of)
 }
 
 fn judged(case: &Case, scene: &Scene, wanted: Option<&str>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The corpus `workflows/examples`: manifests that must lint as said, and run to the phase that is said.
 //! Runs those of class `local` with the built binary; the others are linted.
 
+mod cron;
 mod lint;
 mod local;
 mod steps;
@@ -21,6 +22,15 @@ pub fn class(case: &Case) -> String {
         "container" if std::env::var_os(CONTAINERS).is_some() => case.class.clone(),
         class => format!("{class} (lint only)"),
     }
+}
+
+/// Whether a case waits for a tick of a schedule.
+pub fn waits(case: &Case) -> bool {
+    let kind = |entry: &serde_json::Value| {
+        entry.get("kind").and_then(serde_json::Value::as_str) == Some("CronWorkflow")
+    };
+    let filed = case.list("kinds").iter().any(|kind| kind.as_str() == Some("CronWorkflow"));
+    case.class == "local" && (filed || case.list("given").iter().any(kind))
 }
 
 /// Runs one case; the second value tells what was found.
