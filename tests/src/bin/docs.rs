@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use runner_tests::conformance::features::table;
+use runner_tests::conformance::fields::Schema;
 use runner_tests::conformance::known::Known;
 use runner_tests::conformance::page::page;
 use runner_tests::conformance::suite::{Options, run};
@@ -29,7 +31,13 @@ fn write(check: bool) -> Result<ExitCode, String> {
         eprintln!("docs: skipped, these corpora are not there: {}", report.absent.join(", "));
         return Ok(ExitCode::SUCCESS);
     }
-    let (file, text) = (root.join("docs/compatibility.md"), page(&report, &known));
+    let schema = paths::conformance().join("../data/argo-workflows-schema.json");
+    let Some(schema) = Schema::load(&schema)? else {
+        eprintln!("docs: skipped, the schema is not there: {}", schema.display());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let table = table(&report, &schema, &paths::conformance())?;
+    let (file, text) = (root.join("docs/compatibility.md"), page(&report, &known, &table));
     if check {
         let same = read(&file)? == text;
         eprintln!("docs: docs/compatibility.md is {}", if same { "up to date" } else { "out of date" });

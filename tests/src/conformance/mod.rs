@@ -7,6 +7,8 @@
 pub mod controller;
 pub mod examples;
 pub mod facts;
+pub mod features;
+pub mod fields;
 pub mod guard;
 pub mod index;
 pub mod known;
@@ -15,6 +17,7 @@ pub mod lint;
 pub mod outcome;
 pub mod page;
 pub mod path;
+pub mod probe;
 pub mod report;
 pub mod select;
 pub mod suite;

@@ -20,8 +20,23 @@ Numbers of a conformance run. The cases come from Argo Workflows' own examples a
 
 ";
 
-/// Writes the page.
-pub fn page(report: &Report, known: &Known) -> String {
+const FEATURES: &str = "
+## Features
+
+Every field of Argo's API, out of its JSON schema. **Here** is measured: a manifest with that field is given to the
+product, for steps that run as local processes, and the cases that use the field are counted.
+
+- *supported*: it is read, nothing is said against it, and cases that are carried out use it and pass;
+- *read*: it is read and nothing is said against it, but no case that is carried out shows that it works;
+- *no effect*: it is read, and `runner lint` reports that it changes nothing here, with this reason;
+- *not known*: it is reported as an unknown field.
+
+*lint* are cases of the lint corpus, *engine* of the controller corpus, *run* examples that are really run, *linted*
+examples of which only the manifest is checked: these pass. *failed* are cases that fail for whatever reason (above).
+";
+
+/// Writes the page; `table` are the features.
+pub fn page(report: &Report, known: &Known, table: &str) -> String {
     let mut out = HEAD.to_owned();
     line(&mut out, "| corpus | class | passed | failed | skipped |");
     line(&mut out, "|---|---|---:|---:|---:|");
@@ -55,6 +70,8 @@ pub fn page(report: &Report, known: &Known) -> String {
             line(&mut out, &format!("- {} cases: {}", chunk.len(), chunk[0]));
         }
     }
+    out.push_str(FEATURES);
+    out.push_str(table);
     out
 }
 

@@ -13,7 +13,7 @@ use crate::conformance::index::Case;
 use crate::conformance::language::load;
 
 /// A tick comes within a minute; the rest is for a busy machine.
-pub(super) const LIMIT: Duration = Duration::from_secs(240);
+pub(super) const LIMIT: Duration = Duration::from_secs(420);
 /// Rarely: nothing happens for most of a minute, and many cases wait side by side.
 const LOOK: Duration = Duration::from_secs(1);
 /// A schedule that fires within a minute; others are not waited for but triggered.
