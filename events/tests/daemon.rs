@@ -1,0 +1,358 @@
+//! The daemon from outside: real requests on loopback, to the workflows that they make durable. No step is run here:
+//! the controller has no runner; runs to the end are in `cli/tests/events.rs`.
+//! A daemon that is killed is one whose task is aborted where it stands; its store stays.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use runner_controller::{Controller, Options, Runners, SystemClock, SystemIds};
+use runner_events::bus::{Bus, History, Query, State};
+use runner_events::daemon::{Daemon, Parts, Settings};
+use runner_events::ingress::sns::Fetch;
+use runner_runners::{Objects, SecretData, SecretValue};
+use runner_sensors::machine::Gate;
+use runner_store::{BoxFuture, Catalog, MemoryStore, NewManifest, Store, WorkflowQuery, WorkflowRow};
+use serde_json::{Value, json};
+
+/// Secrets by name and key.
+#[derive(Default)]
+struct Shelf(BTreeMap<(String, String), String>);
+
+impl Objects for Shelf {
+    fn config_map(
+        &self,
+        _namespace: &str,
+        _name: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, runner_runners::Error> {
+        Ok(None)
+    }
+
+    fn secret(&self, _namespace: &str, name: &str) -> Result<Option<SecretData>, runner_runners::Error> {
+        let mine = self.0.iter().filter(|((of, _), _)| of == name);
+        let data: SecretData =
+            mine.map(|((_, key), value)| (key.clone(), SecretValue::new(value.as_bytes()))).collect();
+        Ok((!data.is_empty()).then_some(data))
+    }
+}
+
+/// Nothing can be fetched.
+#[derive(Debug)]
+struct Nothing;
+
+impl Fetch for Nothing {
+    fn get<'a>(&'a self, url: &'a str, _max: usize) -> BoxFuture<'a, Result<Vec<u8>, String>> {
+        Box::pin(async move { Err(format!("{url} must not be fetched")) })
+    }
+}
+
+struct Lab {
+    store: Arc<MemoryStore>,
+    shelf: Arc<Shelf>,
+}
+
+struct Running {
+    address: SocketAddr,
+    problems: Vec<String>,
+    task: tokio::task::JoinHandle<()>,
+    controller: Controller,
+}
+
+impl Running {
+    async fn kill(self) {
+        self.task.abort();
+        drop(self.task.await);
+        drop(self.controller);
+    }
+}
+
+impl Lab {
+    fn new(secrets: &[(&str, &str, &str)]) -> Self {
+        let shelf = secrets.iter().map(|(n, k, v)| (((*n).to_owned(), (*k).to_owned()), (*v).to_owned()));
+        Self { store: Arc::new(MemoryStore::new()), shelf: Arc::new(Shelf(shelf.collect())) }
+    }
+
+    async fn apply(&self, kind: &str, name: &str, spec: Value, annotations: Value) {
+        let body = json!({"metadata": {"name": name, "namespace": "argo-events", "annotations": annotations},
+            "spec": spec});
+        let manifest = NewManifest {
+            kind: kind.to_owned(),
+            namespace: "argo-events".to_owned(),
+            name: name.to_owned(),
+            body: body.to_string().into_bytes(),
+            source: String::new(),
+            at: jiff::Timestamp::now(),
+        };
+        Catalog::put_manifest(self.store.as_ref(), manifest).await.unwrap();
+    }
+
+    async fn start(&self, gate: Gate) -> Running {
+        let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
+        let mut options = Options::new(std::env::temp_dir());
+        let options_owner = format!("daemon-{}", jiff::Timestamp::now().as_nanosecond());
+        options.owner = format!("engine-{options_owner}");
+        let controller =
+            Controller::start(store, Runners::new(), Arc::new(SystemClock), Arc::new(SystemIds), options);
+        let parts = Parts {
+            controller: controller.clone(),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            objects: Arc::clone(&self.shelf) as Arc<dyn Objects>,
+            fetch: Arc::new(Nothing),
+            // only one daemon of a test lives at a time
+            is_dead: Arc::new({
+                let me = options_owner.clone();
+                move |owner: &str| owner != me
+            }),
+        };
+        let mut settings = Settings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Settings::default() };
+        settings.sensors.gate = gate;
+        (settings.detached, settings.owner) = (true, Some(options_owner));
+        let (daemon, problems) = Daemon::start(parts, settings).await.unwrap();
+        let address = daemon.address();
+        let task = tokio::spawn(daemon.run(std::future::pending()));
+        Running { address, problems, task, controller }
+    }
+
+    fn bus(&self) -> Bus {
+        Bus::new(Arc::clone(&self.store) as Arc<dyn Store>, Arc::new(SystemClock), Arc::new(SystemIds))
+    }
+
+    async fn workflows(&self) -> Vec<WorkflowRow> {
+        Catalog::list_workflows(self.store.as_ref(), WorkflowQuery::default()).await.unwrap().items
+    }
+
+    /// Waits until all events are settled and so many workflows exist.
+    async fn settled(&self, events: usize, workflows: usize) -> Vec<History> {
+        let began = Instant::now();
+        loop {
+            let all = self.bus().list(&Query::default()).await.unwrap();
+            let open = all.iter().filter(|one| one.state() == State::Received).count();
+            let made = self.workflows().await.len();
+            if all.len() == events && open == 0 && made >= workflows {
+                return all;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{} of {events} events, {open} open, {made} of {workflows} workflows; {all:?}",
+                all.len()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    let mut request = reqwest::Client::new().post(format!("http://{address}{path}")).body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+}
+
+/// A source of type webhook and its only event `e`.
+fn webhook() -> Value {
+    json!({"webhook": {"e": {"endpoint": "/e", "method": "POST"}}})
+}
+
+/// A trigger that submits a workflow with `body.app` of a dependency.
+fn submit(name: &str, conditions: &str, dependency: &str) -> Value {
+    json!({"template": {"name": name, "conditions": conditions, "argoWorkflow": {
+        "operation": "submit",
+        "source": {"resource": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow",
+            "metadata": {"generateName": format!("{name}-"), "namespace": "cicd"},
+            "spec": {"entrypoint": "main", "arguments": {"parameters": [{"name": "app", "value": ""}]},
+                "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}]}}},
+        "parameters": [{"src": {"dependencyName": dependency, "dataKey": "body.app"},
+            "dest": "spec.arguments.parameters.0.value"}]}}})
+}
+
+fn dependency(name: &str, source: &str, wanted: &str) -> Value {
+    json!({"name": name, "eventSourceName": source, "eventName": "e",
+        "filters": {"data": [{"path": "body.kind", "type": "string", "value": [wanted]}]}})
+}
+
+const PATH: &str = "/events/argo-events/hook/e";
+
+async fn lab() -> Lab {
+    let lab = Lab::new(&[]);
+    lab.apply("EventSource", "hook", webhook(), json!({})).await;
+    let sensor = json!({"dependencies": [dependency("a", "hook", "a"), dependency("b", "hook", "b")],
+        "triggers": [submit("one", "a", "a"), submit("both", "a && b", "b")]});
+    lab.apply("Sensor", "s", sensor, json!({})).await;
+    lab
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_becomes_a_workflow_with_its_values_and_the_reason_is_kept() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Open).await;
+    let (status, reply) = post(running.address, PATH, &[], r#"{"kind": "a", "app": "shop"}"#).await;
+    assert_eq!((status, &reply["status"]), (200, &json!("accepted")));
+    let all = lab.settled(1, 1).await;
+    let workflows = lab.workflows().await;
+    assert_eq!(workflows.len(), 1);
+    assert!(workflows[0].name.starts_with("one-"), "{}", workflows[0].name);
+    assert_eq!(workflows[0].namespace, "cicd");
+    assert_eq!(workflows[0].labels["events.argoproj.io/sensor"], "s");
+    let loaded = running.controller.load_uid(&workflows[0].uid).await.unwrap();
+    let parameters = serde_json::to_value(&loaded.plan.workflow.spec.arguments.parameters).unwrap();
+    assert_eq!(parameters, json!([{"name": "app", "value": "shop"}]));
+    let verdict = all[0].verdicts().next().unwrap().clone();
+    let said: Vec<_> = verdict.triggers.iter().map(|t| (t.trigger.as_str(), t.fires)).collect();
+    assert_eq!(said, [("both", false), ("one", true)]);
+    assert!(verdict.triggers[0].why.contains("kept"), "{}", verdict.triggers[0].why);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f44_a_half_met_condition_survives_a_kill() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Open).await;
+    post(running.address, PATH, &[], r#"{"kind": "a", "app": "first"}"#).await;
+    lab.settled(1, 1).await;
+    running.kill().await;
+    let running = lab.start(Gate::Open).await;
+    // the lease of the dead process has to run out
+    post(running.address, PATH, &[], r#"{"kind": "b", "app": "second"}"#).await;
+    let all = lab.settled(2, 2).await;
+    assert!(all.iter().all(|one| one.state() == State::Matched), "{all:?}");
+    let names: Vec<String> = lab.workflows().await.into_iter().map(|row| row.name).collect();
+    assert!(names.iter().any(|name| name.starts_with("both-")), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f40_one_delivery_sent_ten_times_at_once_is_one_event_and_one_workflow() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Open).await;
+    let address = running.address;
+    let body = r#"{"kind": "a", "app": "shop"}"#;
+    let all = (0..10)
+        .map(|_| tokio::spawn(async move { post(address, PATH, &[("Idempotency-Key", "d1")], body).await }));
+    let mut ids = Vec::new();
+    for one in all.collect::<Vec<_>>() {
+        let (status, reply) = one.await.unwrap();
+        assert_eq!(status, 200);
+        ids.push(reply["id"].clone());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    lab.settled(1, 1).await;
+    assert_eq!(lab.workflows().await.len(), 1);
+    let other = r#"{"kind": "a", "app": "another"}"#;
+    let (status, reply) = post(address, PATH, &[("Idempotency-Key", "d1")], other).await;
+    assert_eq!(status, 409, "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s0_2_a_closed_gate_records_and_explains_and_makes_nothing() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Closed).await;
+    post(running.address, PATH, &[], r#"{"kind": "a", "app": "shop"}"#).await;
+    let all = lab.settled(1, 0).await;
+    assert_eq!(all[0].state(), State::Gated);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(lab.workflows().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_does_nothing_twice_and_a_new_id_does() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Open).await;
+    let (_, reply) = post(running.address, PATH, &[], r#"{"kind": "a", "app": "shop"}"#).await;
+    let id = reply["id"].as_str().unwrap().to_owned();
+    lab.settled(1, 1).await;
+    // its outcome is noted after it was settled
+    let noted = async |count: usize| {
+        let began = Instant::now();
+        loop {
+            let history = lab.bus().history(&id).await.unwrap();
+            if history.outcomes().count() >= count && history.state() == State::Matched {
+                return history;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{history:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    noted(1).await;
+    lab.bus().replay(&id, "tester").await.unwrap();
+    let history = noted(2).await;
+    assert!(history.outcomes().last().unwrap().message.contains("not done again"), "{history:?}");
+    assert_eq!(lab.workflows().await.len(), 1);
+    let event = history.event;
+    let copy = runner_events::bus::NewEvent {
+        namespace: event.namespace,
+        source: event.source,
+        name: event.name,
+        kind: event.kind,
+        data: event.data,
+        copy_of: Some(id.clone()),
+        ..Default::default()
+    };
+    lab.bus().publish(copy).await.unwrap();
+    lab.settled(2, 2).await;
+    assert_eq!(lab.workflows().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v21_v24_who_is_not_believed_or_too_large_leaves_no_event() {
+    let lab = Lab::new(&[("gh", "key", "test-secret"), ("empty", "key", "\n")]);
+    let github = |secret: &str| {
+        json!({"github": {"e": {"webhook": {"endpoint": "/e", "method": "POST", "maxPayloadSize": 1000},
+            "events": ["push"], "webhookSecret": {"name": secret, "key": "key"}}}})
+    };
+    lab.apply("EventSource", "hook", github("gh"), json!({})).await;
+    lab.apply("EventSource", "closed", github("empty"), json!({})).await;
+    lab.apply("EventSource", "missing", github("nothing"), json!({})).await;
+    let running = lab.start(Gate::Open).await;
+    assert_eq!(running.problems.len(), 2, "{:?}", running.problems);
+    assert!(running.problems.iter().any(|one| one.contains("is empty at `key`")), "{:?}", running.problems);
+    let address = running.address;
+    let status =
+        async |path: &str, headers: &[(&str, &str)], body: &str| post(address, path, headers, body).await.0;
+    assert_eq!(status("/events/argo-events/closed/e", &[], "{}").await, 404);
+    assert_eq!(status(PATH, &[], "{}").await, 401);
+    assert_eq!(status(PATH, &[("X-Hub-Signature-256", "sha256=00")], "{}").await, 401);
+    assert_eq!(status(PATH, &[("X-Hub-Signature-256", "sha256=xyz")], "{}").await, 400);
+    assert_eq!(status(PATH, &[], &"x".repeat(1001)).await, 413);
+    assert_eq!(status(PATH, &[("Content-Encoding", "gzip")], "{}").await, 415);
+    assert_eq!(status("/nowhere", &[], "{}").await, 404);
+    assert!(lab.bus().list(&Query::default()).await.unwrap().is_empty());
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"test-secret");
+    let sign = |body: &str| {
+        let tag = ring::hmac::sign(&key, body.as_bytes());
+        let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256={hex}")
+    };
+    let good = r#"{"ref": "refs/heads/main"}"#;
+    assert_eq!(status(PATH, &[("X-Hub-Signature-256", &sign(good))], good).await, 200);
+    let deep = "[".repeat(200_000 / 201);
+    assert_eq!(status(PATH, &[("X-Hub-Signature-256", &sign(&deep))], &deep).await, 400);
+    assert_eq!(lab.bus().list(&Query::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f41_f44_kills_lose_nothing_acknowledged_and_make_one_workflow_per_event() {
+    let lab = lab().await;
+    let mut acknowledged = 0;
+    for round in 0..5_u64 {
+        let running = lab.start(Gate::Open).await;
+        let until = Instant::now() + Duration::from_millis(120 + 70 * round);
+        while Instant::now() < until {
+            let body = json!({"kind": "a", "app": format!("app-{acknowledged}")}).to_string();
+            let key = format!("key-{acknowledged}");
+            let (status, _) = post(running.address, PATH, &[("Idempotency-Key", &key)], &body).await;
+            acknowledged += usize::from(status == 200);
+        }
+        running.kill().await;
+    }
+    assert!(acknowledged > 10, "{acknowledged}");
+    let _running = lab.start(Gate::Open).await;
+    let all = lab.settled(acknowledged, acknowledged).await;
+    assert!(all.iter().all(|one| one.state() == State::Matched), "{all:?}");
+    assert_eq!(lab.workflows().await.len(), acknowledged);
+    println!("{acknowledged} events over 5 kills: none lost, one workflow each");
+}
