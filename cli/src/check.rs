@@ -16,7 +16,21 @@ use crate::exit::{Code, Failure, Result};
 
 /// What `lint` says about a manifest among others.
 pub fn lint(manifest: &Manifest, catalog: &Catalog, strict: bool) -> Vec<Diagnostic> {
+    let mut problems = events(manifest);
+    if strict {
+        problems.iter_mut().for_each(crate::manifests::be_strict);
+    }
+    if !problems.is_empty() {
+        return problems;
+    }
     validate(manifest, Options { lint: true, submit: false, strict }, catalog)
+}
+
+/// What is to be said about an EventSource, an EventBus or a Sensor.
+fn events(manifest: &Manifest) -> Vec<Diagnostic> {
+    let (object, mut problems) = runner_sensors::load::read(manifest);
+    problems.extend(object.iter().flat_map(|object| runner_sensors::validate::validate(object, None)));
+    problems
 }
 
 /// What stands against running a workflow with what the command line says.
@@ -97,7 +111,17 @@ pub fn storable(manifest: &Manifest, namespace: &str, at: Timestamp) -> Option<N
             let limit: u32 = text("/spec/limit")?.parse().ok()?;
             (own(text("/metadata/namespace").unwrap_or_default()), json!({ "limit": limit }))
         }
-        Manifest::Workflow(_) | Manifest::Secret(_) | Manifest::Other(_) => return None,
+        Manifest::Other(_) => {
+            use runner_sensors::load::{Object, read};
+            let object = read(manifest).0?;
+            let body = match &object {
+                Object::EventSource(doc) => to_json(&doc.object),
+                Object::EventBus(doc) => to_json(&doc.object),
+                Object::Sensor(doc) => to_json(&doc.object),
+            };
+            (own(object.namespace()), body)
+        }
+        Manifest::Workflow(_) | Manifest::Secret(_) => return None,
     };
     let range = manifest.origin().root().range.clone();
     let source = manifest.origin().source().text().get(range).unwrap_or_default().to_owned();

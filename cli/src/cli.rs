@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::commands::graph::Form;
 use crate::output::Format;
 
 /// Durable runs of Argo Workflows, in one binary.
@@ -31,7 +33,7 @@ checkpointed to a database, and a run that was killed goes on with `runner resum
 
 Names: a workflow is named by its full name, a unique prefix, @latest, @-2 (the one before the last), @failed. \
 Data is written to stdout, everything else to stderr. \
-Environment: RUNNER_STORE, RUNNER_NAMESPACE, RUNNER_LOG, NO_COLOR, FORCE_COLOR. Configuration: ./runner.yaml, \
+Environment: RUNNER_STORE, RUNNER_NAMESPACE, RUNNER_LOG, RUNNER_SECRETS, RUNNER_SECRET_<NAME>_<KEY>, NO_COLOR, FORCE_COLOR. Configuration: ./runner.yaml, \
 then $XDG_CONFIG_HOME/runner/config.yaml.";
 
 /// Options of all commands.
@@ -44,9 +46,12 @@ pub struct Global {
     /// Path of the store [default: ./.runner/runner.db]
     #[arg(long, global = true, env = "RUNNER_STORE", hide_env_values = true, value_name = "PATH")]
     pub store: Option<String>,
+    /// Secrets: a directory NAME/KEY, or a file of Secrets and ConfigMaps
+    #[arg(long, global = true, env = "RUNNER_SECRETS", hide_env_values = true, value_name = "DIR|FILE")]
+    pub secrets: Option<PathBuf>,
     /// Form of the output
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
-    pub output: Option<Format>,
+    pub output: Option<Output>,
     /// No colours
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -62,6 +67,50 @@ pub struct Global {
     /// Work as if started in that directory
     #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
+}
+
+/// What `-o` takes: a form of lists and documents, or a form of pictures, which `graph` alone draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Lists and documents.
+    List(Format),
+    /// Pictures.
+    Picture(Form),
+}
+
+impl ValueEnum for Output {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Output; 10] = [
+            Output::List(Format::Table),
+            Output::List(Format::Wide),
+            Output::List(Format::Name),
+            Output::List(Format::Json),
+            Output::List(Format::Jsonl),
+            Output::List(Format::Yaml),
+            Output::Picture(Form::Tree),
+            Output::Picture(Form::Mermaid),
+            Output::Picture(Form::Dot),
+            Output::Picture(Form::Svg),
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::List(format) => format.to_possible_value(),
+            Self::Picture(form) => form.to_possible_value().map(|value| value.hide(true)),
+        }
+    }
+}
+
+impl Global {
+    /// The form of lists and documents.
+    pub fn format(&self) -> Option<Format> {
+        match self.output {
+            Some(Output::List(format)) => Some(format),
+            Some(Output::Picture(_)) | None => None,
+        }
+    }
 }
 
 /// What to do.
@@ -112,13 +161,28 @@ pub enum Command {
     /// Check manifests without running them
     #[command(long_about = commands::lint::LONG)]
     Lint(commands::lint::Args),
+    /// Format manifests
+    #[command(long_about = commands::fmt::LONG)]
+    Fmt(commands::fmt::Args),
+    /// Rewrite spellings of Argo Workflows v3 to those of v4
+    #[command(long_about = commands::convert::LONG)]
+    Convert(commands::convert::Args),
+    /// Draw a workflow
+    #[command(long_about = commands::graph::LONG)]
+    Graph(commands::graph::Args),
     /// Store templates and other manifests
     #[command(long_about = commands::apply::LONG)]
     Apply(commands::apply::Args),
     /// Work with WorkflowTemplates
     Template(commands::template::Args),
+    /// Show Secrets without their values, delete applied ones
+    Secret(commands::secret::Args),
     /// Work with CronWorkflows, and fire them
     Cron(commands::cron::Args),
+    /// Receive events, look at them, try out and replay them
+    Events(commands::events::Args),
+    /// Work with the triggers of Sensors
+    Triggers(commands::triggers::Args),
     /// Look after the store
     Db(commands::db::Args),
     /// Print a completion script for a shell

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use runner_runners::images::Image;
+use runner_workflows::resolve::TemplateReferencing;
+use runner_runners::typed::{HttpPolicy, PluginServer};
 use serde::Deserialize;
 
 use crate::exit::{Code, Failure, Result};
@@ -11,7 +13,7 @@ use crate::exit::{Code, Failure, Result};
 /// Every environment variable of ours. GitHub Actions owns `RUNNER_OS`, `RUNNER_ARCH`, `RUNNER_NAME`,
 /// `RUNNER_TEMP`, `RUNNER_TOOL_CACHE`, `RUNNER_DEBUG`, `RUNNER_ENVIRONMENT` and `RUNNER_WORKSPACE`: those are
 /// never read.
-pub const VARIABLES: [&str; 3] = ["RUNNER_STORE", "RUNNER_NAMESPACE", "RUNNER_LOG"];
+pub const VARIABLES: [&str; 4] = ["RUNNER_STORE", "RUNNER_NAMESPACE", "RUNNER_LOG", "RUNNER_SECRETS"];
 
 /// Where runs are kept when nothing else is said.
 pub const DEFAULT_STORE: &str = "./.runner/runner.db";
@@ -24,8 +26,40 @@ pub struct Config {
     pub store: Option<String>,
     /// Namespace.
     pub namespace: Option<String>,
+    /// Where Secrets come from.
+    pub secrets: Places,
+    /// Where ConfigMaps come from, besides the store.
+    pub config_maps: Places,
+    /// Where artifacts go, as Argo's controller has it: `s3: {bucket: …}`; a directory beside the store otherwise.
+    pub artifact_repository: Option<serde_json::Value>,
+    /// What is demanded of workflows, as Argo's controller has it: `templateReferencing: Strict` or `Secure`.
+    pub workflow_restrictions: Restrictions,
     /// Settings of runners.
     pub runners: Runners,
+}
+
+/// What is demanded of workflows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Restrictions {
+    /// Whether workflows must use `workflowTemplateRef`.
+    pub template_referencing: Option<TemplateReferencing>,
+}
+
+/// Where objects come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Places {
+    /// A directory `<name>/<key>`.
+    pub dir: Option<PathBuf>,
+    /// A file of Secrets and ConfigMaps.
+    pub file: Option<PathBuf>,
+}
+
+impl Places {
+    fn under(self, over: Self) -> Self {
+        Self { dir: over.dir.or(self.dir), file: over.file.or(self.file) }
+    }
 }
 
 /// Settings of runners.
@@ -38,6 +72,10 @@ pub struct Runners {
     pub process: Process,
     /// Settings of the container runner.
     pub container: Container,
+    /// Servers of executor plugins, by the name that templates have under `plugin`.
+    pub plugins: std::collections::BTreeMap<String, PluginServer>,
+    /// What http steps may reach.
+    pub http: Option<HttpPolicy>,
 }
 
 /// Settings of the container runner.
@@ -114,7 +152,18 @@ impl Config {
         Self {
             store: over.store.or(self.store),
             namespace: over.namespace.or(self.namespace),
+            secrets: self.secrets.under(over.secrets),
+            config_maps: self.config_maps.under(over.config_maps),
+            artifact_repository: over.artifact_repository.or(self.artifact_repository),
+            workflow_restrictions: Restrictions {
+                template_referencing: over
+                    .workflow_restrictions
+                    .template_referencing
+                    .or(self.workflow_restrictions.template_referencing),
+            },
             runners: Runners {
+                plugins: self.runners.plugins.into_iter().chain(over.runners.plugins).collect(),
+                http: over.runners.http.or(self.runners.http),
                 default: over.runners.default.or(self.runners.default),
                 container: self.runners.container.under(over.runners.container),
                 process: Process {

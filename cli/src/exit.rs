@@ -1,7 +1,8 @@
 //! Exit codes, and the one error type that commands end with.
-//! Does not print: `main` does, once.
+//! Does not print, `main` does that once; but for the end of a process whose store is dead.
 
 use std::fmt;
+use std::io::Write;
 
 /// The documented exit codes (`runner --help`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,19 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// The store takes no more writes in this process (F18): says so and ends the process. Nothing that was confirmed
+/// is lost, and running steps go on under their supervisors.
+pub fn store_failed(why: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Nobody is left to be told when stderr is gone too.
+    let _gone = writeln!(
+        stderr,
+        "error: the store can be written no more: {why}\nhint: steps that run go on; see to the disk, then go on \
+         where it was with `runner resume`"
+    );
+    std::process::exit(Code::Unreachable.number().into());
+}
 
 /// What commands answer.
 pub type Result<T = Code> = std::result::Result<T, Failure>;

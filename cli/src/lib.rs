@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod commands;
+pub mod condition;
 pub mod config;
 pub mod exit;
 pub mod follow;
@@ -14,7 +15,9 @@ pub mod names;
 pub mod output;
 pub mod pick;
 pub mod prepare;
+pub mod rewrite;
 pub mod run;
+pub mod secrets;
 pub mod selector;
 pub mod signals;
 pub mod watcher;
@@ -26,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::commands::graph::Form;
 use crate::exit::{Code, Failure, Result};
 use crate::output::Console;
 use crate::output::color::Ink;
@@ -52,7 +56,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 
 fn execute(cli: &Cli) -> ExitCode {
     let global = &cli.global;
-    let console = Console::new(global.output, global.no_color, global.quiet, !global.no_headers);
+    let console = Console::new(global.format(), global.no_color, global.quiet, !global.no_headers);
     let code = start(cli, &console).unwrap_or_else(|failure| {
         complain(&console, &failure);
         failure.code
@@ -80,6 +84,16 @@ fn start(cli: &Cli, console: &Console) -> Result {
         std::env::set_current_dir(directory)
             .map_err(|error| Failure::not_found(format!("-C {}: {error}", directory.display())))?;
     }
+    let draws = matches!(cli.command, Command::Graph(_));
+    match cli.global.output {
+        Some(cli::Output::Picture(_)) if !draws => {
+            return Err(Failure::usage("-o tree, mermaid, dot and svg are for `runner graph`"));
+        }
+        Some(cli::Output::List(_)) if draws => {
+            return Err(Failure::usage("`runner graph` takes -o tree, mermaid, dot or svg"));
+        }
+        Some(_) | None => {}
+    }
     if let Some(done) = without_store(&cli.command, console) {
         return done;
     }
@@ -97,9 +111,14 @@ fn start(cli: &Cli, console: &Console) -> Result {
             | Command::Resubmit(_)
             | Command::Demo(_)
             | Command::Engine(_)
-    ) || matches!(&cli.command, Command::Cron(args) if args.runs());
+    ) || matches!(&cli.command, Command::Cron(args) if args.runs())
+        || matches!(&cli.command, Command::Events(args) if args.runs());
     let wire = Wire::new(console.clone(), &cli.global, !runs)?;
-    let code = runtime.block_on(dispatch(&cli.command, &wire));
+    let picture = match cli.global.output {
+        Some(cli::Output::Picture(form)) => form,
+        Some(cli::Output::List(_)) | None => Form::default(),
+    };
+    let code = runtime.block_on(dispatch(&cli.command, picture, &wire));
     // what still runs in the background is safe to leave: the store has everything that counts
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     code
@@ -111,11 +130,13 @@ fn without_store(command: &Command, console: &Console) -> Option<Result> {
         Command::Completion(args) => Some(commands::completion::run(args)),
         Command::Version(args) => Some(commands::version::run(args, console)),
         Command::Lint(args) => Some(commands::lint::run(args, console)),
+        Command::Fmt(args) => Some(commands::fmt::run(args, console)),
+        Command::Convert(args) => Some(commands::convert::run(args, console)),
         _ => None,
     }
 }
 
-async fn dispatch(command: &Command, wire: &Wire) -> Result {
+async fn dispatch(command: &Command, picture: Form, wire: &Wire) -> Result {
     match command {
         Command::Submit(args) => commands::submit::run(args, wire).await,
         Command::List(args) => commands::list::run(args, wire).await,
@@ -132,8 +153,14 @@ async fn dispatch(command: &Command, wire: &Wire) -> Result {
         Command::Node(args) => commands::node::run(args, wire).await,
         Command::Delete(args) => commands::delete::run(args, wire).await,
         Command::Apply(args) => commands::apply::run(args, wire).await,
+        Command::Graph(args) => commands::graph::run(args, picture, wire).await,
+        Command::Fmt(args) => commands::fmt::run(args, &wire.console),
+        Command::Convert(args) => commands::convert::run(args, &wire.console),
+        Command::Secret(args) => commands::secret::run(args, wire),
         Command::Template(args) => commands::template::run(args, wire).await,
         Command::Cron(args) => commands::cron::run(args, wire).await,
+        Command::Events(args) => commands::events::run(args, wire).await,
+        Command::Triggers(args) => commands::triggers::run(args, wire).await,
         Command::Db(args) => commands::db::run(args, wire).await,
         Command::Demo(args) => commands::demo::run(args, wire).await,
         Command::Engine(args) => commands::engine::run(args, wire).await,

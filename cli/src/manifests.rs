@@ -52,7 +52,7 @@ impl Loaded {
 }
 
 /// What Kubernetes would refuse is an error under `--strict`.
-fn be_strict(diagnostic: &mut Diagnostic) {
+pub(crate) fn be_strict(diagnostic: &mut Diagnostic) {
     if matches!(diagnostic.code.as_ref(), "unknown-field" | "number-as-text") {
         diagnostic.severity = Severity::Error;
     }
@@ -83,6 +83,25 @@ pub fn report(console: &Console, diagnostics: &[Diagnostic], what_happened: &str
 /// Largest file that is read; the parser's own budget is the same (F56).
 fn limit() -> u64 {
     u64::try_from(Limits::default().bytes).unwrap_or(u64::MAX)
+}
+
+/// The texts of files: name for messages, path (nothing for stdin), content.
+///
+/// # Errors
+/// Exit codes 2 to 4 when something cannot be read.
+pub fn texts(paths: &[PathBuf]) -> Result<Vec<(String, Option<PathBuf>, String)>> {
+    let mut out = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            out.push(("<stdin>".to_owned(), None, stdin()?));
+            continue;
+        }
+        for file in expand(path)? {
+            let text = read_limited(&file)?;
+            out.push((file.display().to_string(), Some(file), text));
+        }
+    }
+    Ok(out)
 }
 
 fn stdin() -> Result<String> {

@@ -191,10 +191,12 @@ fn one(
 }
 
 async fn stored_catalog(wire: &Wire, namespace: &str) -> Result<Catalog> {
-    match wire.existing().await? {
-        Some(store) => catalog::templates(store.as_ref(), namespace).await,
-        None => Ok(Catalog::default()),
-    }
+    let mut catalog = match wire.existing().await? {
+        Some(store) => catalog::templates(store.as_ref(), namespace).await?,
+        None => Catalog::default(),
+    };
+    catalog.template_referencing = wire.template_referencing();
+    Ok(catalog)
 }
 
 /// Stores the templates and ConfigMaps that came with the workflows.

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runner_controller::{
-    Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock,
-    SystemIds,
+    Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock, SystemIds,
 };
 use runner_machine::Command;
 use runner_pods::container::{ContainerConfig, ContainerRunner};
-use runner_runners::{Objects, ProcessConfig, ProcessRunner, Runner};
+use runner_runners::{ArtifactRepository, Objects, ProcessConfig, ProcessRunner, Runner};
 use runner_store::{SqliteStore, Store, StreamId};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
@@ -26,6 +25,11 @@ use crate::logs::Pump;
 use crate::names;
 use crate::output::Console;
 use crate::run::Running;
+use crate::secrets::directory::Directory;
+use crate::secrets::environment::Environment;
+use crate::secrets::file::File;
+use crate::secrets::vault::Vault;
+use crate::secrets::{Local, Sources};
 use crate::watcher::Watcher;
 
 /// The time. The only place of this crate that reads the clock.
@@ -45,6 +49,7 @@ pub struct Wire {
     /// The namespace was named by flag or environment.
     pub namespace_given: bool,
     config: Config,
+    secrets: Option<std::path::PathBuf>,
     brief: bool,
     opened: Arc<OnceCell<Arc<dyn Store>>>,
 }
@@ -65,6 +70,7 @@ impl Wire {
             namespace,
             namespace_given: global.namespace.is_some(),
             config,
+            secrets: global.secrets.clone(),
             brief,
             opened: Arc::new(OnceCell::new()),
         })
@@ -156,6 +162,11 @@ impl Wire {
         Watcher::open(self.reader(store)?, &row.uid).await
     }
 
+    /// What is demanded of workflows.
+    pub fn template_referencing(&self) -> Option<runner_workflows::resolve::TemplateReferencing> {
+        self.config.workflow_restrictions.template_referencing
+    }
+
     /// A controller that runs nothing: it replays and follows.
     pub fn reader(&self, store: &Arc<dyn Store>) -> Result<Controller> {
         let mut options = Options::new(self.state_dir()?);
@@ -220,7 +231,39 @@ impl Wire {
         let mut config = ProcessConfig::new(self.place.state_dir())?;
         config.images.clone_from(&self.config.runners.process.images);
         config.hidden.push(self.state_dir()?);
+        config.typed.plugins.clone_from(&self.config.runners.plugins);
+        config.typed.http = self.config.runners.http.unwrap_or_default();
         Ok(config)
+    }
+
+    /// Where steps, event sources and triggers get ConfigMaps and Secrets from. Needs a runtime around it.
+    pub fn objects(&self, store: &Arc<dyn Store>) -> Arc<dyn Objects> {
+        Arc::new(Local::new(self.sources(), store, Handle::current()))
+    }
+
+    /// The sources of Secrets; `--secrets` replaces the configured directory or file.
+    pub fn sources(&self) -> Sources {
+        let given = self.secrets.as_ref();
+        let (dir, file) = match given {
+            Some(path) if path.is_file() => (None, Some(path)),
+            Some(path) => (Some(path), None),
+            None => (self.config.secrets.dir.as_ref(), self.config.secrets.file.as_ref()),
+        };
+        Sources {
+            directory: dir.map(Directory::new),
+            environment: Environment::new(
+                std::env::vars_os()
+                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+            ),
+            file: file.or(self.config.config_maps.file.as_ref()).map(File::new),
+            vault: self.vault().ok(),
+            config_maps: self.config.config_maps.dir.as_ref().map(Directory::new),
+        }
+    }
+
+    /// The Secrets that were applied.
+    pub fn vault(&self) -> Result<Vault> {
+        Ok(Vault::new(&self.state_dir()?))
     }
 
     /// The executor of runs that name none.
@@ -260,12 +303,21 @@ impl Wire {
 
     fn start(&self, store: &Arc<dyn Store>, adopt: bool) -> Result<Engine> {
         let mut config = self.process_config()?;
-        config.objects = Arc::new(StoredObjects { store: Arc::clone(store), runtime: Handle::current() });
+        config.objects = self.objects(store);
         let process = Arc::new(ProcessRunner::new(config)?);
         let container = ContainerRunner::new(self.container_config(), Arc::clone(&process))?;
         let usual = self.executor()?;
         let mut options = Options::new(self.state_dir()?);
         options.adopt = adopt;
+        options.on_fatal = Some(Arc::new(crate::exit::store_failed));
+        let objects = self.objects(store);
+        options.delete_artifact = Some(Arc::new(move |artifact, repository, namespace| {
+            let deleted = runner_runners::delete_artifact(artifact, repository, namespace, objects.as_ref());
+            deleted.map_err(|error| error.to_string())
+        }));
+        if let Some(repository) = self.config.artifact_repository.clone() {
+            options.repository = ArtifactRepository::from_value(repository)?;
+        }
         if let Some(parallelism) = self.config.runners.process.parallelism {
             options.max_running = parallelism;
         }
@@ -282,8 +334,7 @@ impl Wire {
 fn sockets() -> impl Iterator<Item = std::path::PathBuf> {
     let named = ["CONTAINER_HOST", "DOCKER_HOST"].into_iter().filter_map(|name| std::env::var(name).ok());
     let named = named.filter_map(|address| address.strip_prefix("unix://").map(std::path::PathBuf::from));
-    let own =
-        std::env::var_os("XDG_RUNTIME_DIR").map(|dir| std::path::Path::new(&dir).join("podman/podman.sock"));
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| std::path::Path::new(&dir).join("podman/podman.sock"));
     named.chain(own)
 }
 
@@ -293,35 +344,6 @@ async fn interrupted(store: &Arc<dyn Store>, uid: &str) -> Result<bool> {
     let live = info.owner.as_deref().is_some_and(|owner| !runner_controller::is_dead(owner))
         && info.until.is_some_and(|until| until > now());
     Ok(!info.closed && !live)
-}
-
-/// ConfigMaps of the catalog, for steps.
-struct StoredObjects {
-    store: Arc<dyn Store>,
-    runtime: Handle,
-}
-
-impl Objects for StoredObjects {
-    fn config_map(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> std::result::Result<Option<BTreeMap<String, String>>, runner_runners::Error> {
-        let found = self.runtime.block_on(self.store.get_manifest("ConfigMap", namespace, name));
-        let Some(found) = found.map_err(|error| runner_runners::Error::Invalid(error.to_string()))? else {
-            return Ok(None);
-        };
-        let body: serde_json::Value = serde_json::from_slice(&found.body).unwrap_or_default();
-        Ok(Some(serde_json::from_value(body["data"].clone()).unwrap_or_default()))
-    }
-
-    fn secret(
-        &self,
-        _namespace: &str,
-        _name: &str,
-    ) -> std::result::Result<Option<runner_runners::SecretData>, runner_runners::Error> {
-        Ok(None)
-    }
 }
 
 /// The controller of this process.
@@ -365,8 +387,13 @@ impl Engine {
     }
 
     /// Runs a workflow again as a new one.
-    pub async fn resubmit(&self, name: &str, parameters: &[(String, String)]) -> Result<Running> {
-        let changes = Resubmit { memoized: false, parameters: parameters.to_vec() };
+    pub async fn resubmit(
+        &self,
+        name: &str,
+        parameters: &[(String, String)],
+        memoized: bool,
+    ) -> Result<Running> {
+        let changes = Resubmit { memoized, parameters: parameters.to_vec() };
         let request = self.controller.resubmit(&self.namespace, name, &changes).await?;
         self.submit(request).await
     }

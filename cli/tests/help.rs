@@ -35,6 +35,11 @@ fn prepared(command: &[String]) -> Place {
             place.run(&["apply", "-f", "nightly.yaml"]).code(0);
             return place;
         }
+        if matches!(verb, "events" | "triggers") {
+            place.run(&["apply", "-f", "sensor.yaml"]).code(0);
+            place.run(&["events", "send", "--source", "webhook/example", "--payload", "event.json"]).code(0);
+            return place;
+        }
         place.run(&["submit", "broken.yaml"]).code(1);
         place.run(&["submit", "approve.yaml", "--no-suspend"]).code(5);
         place.run(&["submit", "hello.yaml", "--name", "hello"]).code(0);

@@ -11,7 +11,8 @@ fn the_json_of_nothing_is_an_empty_list() {
     let place = Place::new();
     assert_eq!(place.run(&["list", "-o", "json"]).code(0).out, "[]\n");
     assert_eq!(place.run(&["resume", "-o", "json"]).code(0).out, "[]\n");
-    assert_eq!(place.run(&["template", "list", "-o", "json"]).code(0).out, "[]\n");
+    assert_eq!(place.run(&["template", "list", "--cluster", "-o", "json"]).code(0).out, "[]\n");
+    place.run(&["template", "list"]).code(0).out_has("promote-environment").out_has("shipped");
     assert_eq!(place.run(&["list", "-o", "jsonl"]).code(0).out, "");
     let table = place.run(&["list"]).code(0);
     assert_eq!((table.out.as_str(), table.err.as_str()), ("", "no workflows\n"));

@@ -101,6 +101,16 @@ pub enum WorkflowSort {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
+impl Cursor {
+    /// The place behind a row, for callers that stop in the middle of a page.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when a time of the row cannot be kept.
+    pub fn after(row: &WorkflowRow, sort: WorkflowSort) -> Result<Self> {
+        Ok(CursorParts::of(row, sort)?.encode())
+    }
+}
+
 /// Which workflows, in which order, how many.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkflowQuery {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use runner_runners::SecretData;
 use runner_store::NewManifest;
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::Manifest;
@@ -10,6 +11,8 @@ use runner_workflows::parse::Manifest;
 use crate::exit::{Code, Failure, Result};
 use crate::manifests::{Loaded, report};
 use crate::output::results::Results;
+use crate::secrets::file::data_of;
+use crate::secrets::is_name;
 use crate::wire::Wire;
 use crate::{catalog, check};
 
@@ -34,8 +37,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner apply -f templates.yaml
   $ runner apply -f templates.yaml --dry-run
 
-Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows and ConfigMaps, so that workflows can refer to \
-them. Applying the same file again changes nothing. A Workflow is not applied: submit it.";
+Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows, ConfigMaps and Secrets, so that workflows can \
+refer to them. Secrets are kept in a file of their own that only the owner can read, not in the database. Applying the same file again changes nothing. A Workflow is not applied: submit it.";
 
 /// Applies.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
@@ -61,10 +64,14 @@ pub(crate) async fn store_files(
         known.add(manifest);
     }
     let mut new = Vec::new();
+    let mut secrets = Vec::new();
     for manifest in &loaded.manifests {
         let storable =
             if wanted(manifest) { check::storable(manifest, &wire.namespace, wire.now()) } else { None };
         match storable {
+            None if wanted(manifest) && matches!(manifest, Manifest::Secret(_)) => {
+                secrets.extend(secret(manifest, &wire.namespace, &mut diagnostics));
+            }
             Some(one) if one.name.is_empty() => {
                 let problem =
                     Diagnostic::error("name-missing", format!("{} has no metadata.name", manifest.kind()));
@@ -86,16 +93,59 @@ pub(crate) async fn store_files(
         }
     }
     report(&wire.console, &diagnostics, "nothing was stored")?;
-    if new.is_empty() {
+    if new.is_empty() && secrets.is_empty() {
         return Err(Failure::new(Code::Invalid, "the files hold nothing to store"));
     }
-    put_all(wire, new, dry_run).await
+    put_all(wire, new, &secrets, dry_run).await
+}
+
+/// A Secret to keep: namespace, name, data.
+type NewSecret = (String, String, SecretData);
+
+/// A Secret is kept beside the store, not in it: see [`crate::secrets::vault`].
+fn secret(manifest: &Manifest, namespace: &str, problems: &mut Vec<Diagnostic>) -> Option<NewSecret> {
+    let Manifest::Secret(doc) = manifest else { return None };
+    let meta = &doc.object.metadata;
+    let namespace = if meta.namespace.is_empty() { namespace } else { &meta.namespace };
+    let refuse = |code: &'static str, why: String| {
+        Diagnostic::error(code, why).at(Some(manifest.origin().span(&[]))).object(manifest.label())
+    };
+    if !is_name(&meta.name) {
+        problems.push(refuse("name-missing", "the Secret has no metadata.name that can be used".to_owned()));
+        return None;
+    }
+    let data = data_of(&doc.object);
+    if let Some(key) = data.keys().find(|key| !is_name(key)) {
+        problems.push(refuse("secret-key", format!("{key:?} is no key: use letters, digits, -, _ and .")));
+        return None;
+    }
+    Some((namespace.to_owned(), meta.name.clone(), data))
+}
+
+fn put_secrets(wire: &Wire, secrets: &[NewSecret], dry_run: bool, results: &mut Results<'_>) -> Result<()> {
+    let vault = wire.vault()?;
+    for (namespace, name, data) in secrets {
+        let before = vault.get(namespace, name)?;
+        let word = match (&before, dry_run) {
+            (None, true) => "would be stored",
+            (Some(_), true) => "would be stored again",
+            (None, false) => "created",
+            (Some(old), false) if old == data => "unchanged",
+            (Some(_), false) => "configured",
+        };
+        if !dry_run {
+            vault.put(namespace, name, data)?;
+        }
+        results.add("Secret", name, word, &format!("secret/{name} {word}"))?;
+    }
+    Ok(())
 }
 
 /// Stores them, or says what would be stored.
-async fn put_all(wire: &Wire, new: Vec<NewManifest>, dry_run: bool) -> Result {
+async fn put_all(wire: &Wire, new: Vec<NewManifest>, secrets: &[NewSecret], dry_run: bool) -> Result {
     let store = if dry_run { wire.existing().await? } else { Some(wire.store().await?) };
     let mut results = Results::new(&wire.console);
+    put_secrets(wire, secrets, dry_run, &mut results)?;
     for one in new {
         let (kind, name) = (one.kind.clone(), one.name.clone());
         let before = match &store {

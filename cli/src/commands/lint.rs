@@ -1,10 +1,13 @@
 //! `runner lint`: checks manifests, always offline.
 //! Does not open a store and does not run anything.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use runner_workflows::needs::{Need, NeedKind};
 use runner_workflows::parse::Manifest;
 use runner_workflows::resolve::Catalog;
+use serde_json::{Value, json};
 
 use crate::exit::{Code, Failure, Result};
 use crate::manifests::Loaded;
@@ -45,7 +48,7 @@ pub fn run(args: &Args, console: &Console) -> Result {
     for manifest in &loaded.manifests {
         catalog.add(manifest);
     }
-    let mut report = Report { files: loaded.files, diagnostics: loaded.diagnostics };
+    let mut report = Report { files: loaded.files, diagnostics: loaded.diagnostics, needs: Vec::new() };
     let mut checked = 0;
     for manifest in loaded.manifests.iter().filter(|m| wanted(args, m)) {
         checked += 1;
@@ -54,6 +57,8 @@ pub fn run(args: &Args, console: &Console) -> Result {
     if checked == 0 && !report.has_errors() {
         return Err(Failure::new(Code::Invalid, "found nothing to lint in the given files"));
     }
+    let needed = needs(loaded.manifests.iter().filter(|m| wanted(args, m)));
+    report.needs = needed;
     print(args, console, &report)?;
     Ok(if report.has_errors() { Code::Invalid } else { Code::Ok })
 }
@@ -65,6 +70,45 @@ fn wanted(args: &Args, manifest: &Manifest) -> bool {
             || kind.eq_ignore_ascii_case(&format!("{}s", manifest.kind()))
     };
     if args.kinds.is_empty() { mine } else { args.kinds.iter().any(kind) }
+}
+
+/// The Secrets and ConfigMaps that the manifests refer to, as `kind`, `name` and `keys`.
+fn needs<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Vec<Value> {
+    let mut all: BTreeMap<(NeedKind, String), Need> = BTreeMap::new();
+    for manifest in manifests {
+        let json = match manifest {
+            Manifest::Workflow(doc) => serde_json::to_value(&doc.object),
+            Manifest::WorkflowTemplate(doc) | Manifest::ClusterWorkflowTemplate(doc) => {
+                serde_json::to_value(&doc.object)
+            }
+            Manifest::CronWorkflow(doc) => serde_json::to_value(&doc.object),
+            Manifest::ConfigMap(_) | Manifest::Secret(_) | Manifest::Other(_) => continue,
+        };
+        for (key, need) in runner_workflows::needs::of(&json.unwrap_or_default()) {
+            let known = all.entry(key).or_default();
+            known.keys.extend(need.keys);
+            known.required |= need.required;
+        }
+    }
+    all.into_iter()
+        .map(|((kind, name), need)| {
+            json!({"kind": kind.as_str(), "name": name, "keys": need.keys, "required": need.required})
+        })
+        .collect()
+}
+
+/// The same as one line.
+fn needs_line(needs: &[Value]) -> Option<String> {
+    let one = |need: &Value| {
+        let keys: Vec<&str> =
+            need["keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let text = |key: &str| need[key].as_str().unwrap_or_default().to_owned();
+        let keys = if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(", ")) };
+        let optional = if need["required"] == false { ", optional" } else { "" };
+        format!("{} {}{keys}{optional}", text("kind"), text("name"))
+    };
+    let shown: Vec<String> = needs.iter().map(one).collect();
+    (!shown.is_empty()).then(|| format!("needs: {}", shown.join("; ")))
 }
 
 fn print(args: &Args, console: &Console, report: &Report) -> Result<()> {
@@ -79,6 +123,9 @@ fn print(args: &Args, console: &Console, report: &Report) -> Result<()> {
         LintFormat::Pretty => {
             for diagnostic in report.diagnostics.iter().filter(|d| !console.quiet || d.is_error()) {
                 console.lines(pretty(diagnostic, console.out))?;
+            }
+            if let Some(line) = needs_line(&report.needs) {
+                console.hint(&line);
             }
             let files = match report.files.len() {
                 1 => "1 file".to_owned(),

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use runner_store::{Cursor, TimeRange, WorkflowQuery};
 
+use crate::condition::Condition;
 use crate::exit::{Code, Failure, Result};
 use crate::output::{Format, list};
 use crate::selector;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Label selector, e.g. app=web,tier!=db
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// Only workflows for which this holds, e.g. 'duration > 10m && params.env == "prod"'
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    condition: Option<String>,
     /// Only names that begin with this
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
@@ -46,9 +50,10 @@ pub struct Args {
 
 pub(crate) const LONG: &str = "Examples:
   $ runner list
-  $ runner list --status Failed -o json
+  $ runner list --where 'duration > 10m && params.env == \"prod\"' -o json
 
-Lists workflows, the newest first. The JSON form of an empty list is [].";
+Lists workflows, the newest first. --where takes the language of `when` and `expression`: name, phase, message, \
+duration, age, created, started, finished, priority, labels.X, params.X. The JSON form of an empty list is [].";
 
 /// Lists.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
@@ -57,15 +62,34 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let mut query = query(args, wire, now)?;
     let mut entries = Vec::new();
     let mut next = None;
+    let condition = args.condition.as_deref().map(|text| Condition::new(text, now)).transpose()?;
+    if let Some(condition) = &condition {
+        condition.narrow(&mut query);
+    }
     if let Some(store) = wire.existing().await? {
         loop {
             let left = if args.limit == 0 { 0 } else { args.limit - entries.len() };
-            query.limit = left.min(1000);
+            // with a condition most of a page may go: whole pages are read, and the cursor is of the last row shown
+            query.limit = if condition.is_some() { 1000 } else { left.min(1000) };
             let page = store.list_workflows(query.clone()).await?;
-            entries.extend(page.items.into_iter().map(crate::catalog::entry));
-            next.clone_from(&page.next);
+            let more = page.next.is_some();
+            let mut rest = page.items.into_iter();
+            for row in rest.by_ref() {
+                if condition.as_ref().map_or(Ok(true), |condition| condition.matches(&row))? {
+                    let place = Cursor::after(&row, query.sort)?;
+                    entries.push(crate::catalog::entry(row));
+                    if args.limit > 0 && entries.len() >= args.limit {
+                        next = Some(place);
+                        break;
+                    }
+                }
+            }
+            if next.is_some() {
+                next = next.filter(|_| more || rest.next().is_some());
+                break;
+            }
             query.cursor = page.next;
-            if next.is_none() || (args.limit > 0 && entries.len() >= args.limit) {
+            if !more {
                 break;
             }
         }

@@ -3,13 +3,17 @@
 
 pub mod apply;
 pub mod completion;
+pub mod convert;
 pub mod control;
 pub mod cron;
 pub mod db;
 pub mod delete;
 pub mod demo;
 pub mod engine;
+pub mod events;
+pub mod fmt;
 pub mod get;
+pub mod graph;
 pub mod lint;
 pub mod list;
 pub mod logs;
@@ -17,8 +21,10 @@ pub mod node;
 pub mod resubmit;
 pub mod resume;
 pub mod retry;
+pub mod secret;
 pub mod submit;
 pub mod template;
+pub mod triggers;
 pub mod version;
 pub mod wait;
 pub mod watch;

@@ -3,7 +3,7 @@
 
 use runner_controller::Leave;
 
-use crate::exit::{Failure, Result};
+use crate::exit::Result;
 use crate::output::Format;
 use crate::run;
 use crate::signals::Signals;
@@ -17,7 +17,7 @@ pub struct Args {
     /// Replace a parameter of the workflow
     #[arg(short, long = "parameter", value_name = "NAME=VALUE", value_parser = super::pair)]
     parameters: Vec<(String, String)>,
-    /// Keep the results of the steps that succeeded
+    /// Keep the results of the steps that succeeded; for workflows that failed
     #[arg(long)]
     memoized: bool,
     #[command(flatten)]
@@ -32,16 +32,12 @@ Runs the same workflow again under a new name, in this process, with the templat
 
 /// Resubmits.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
-    if args.memoized {
-        return Err(Failure::usage("--memoized is not built in yet")
-            .hint("`runner retry` runs only what failed, under the same name"));
-    }
     let follow = args.follow.follow(&wire.console)?;
     let mut signals = Signals::listen()?;
     let store = wire.existing_or_fail().await?;
     let name = wire.resolve(&store, &args.name).await?;
     let engine = wire.engine(&store)?;
-    let running = match engine.resubmit(&name, &args.parameters).await {
+    let running = match engine.resubmit(&name, &args.parameters, args.memoized).await {
         Ok(running) => running,
         Err(failure) => {
             engine.shutdown(Leave::Park).await;

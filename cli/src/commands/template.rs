@@ -112,13 +112,16 @@ fn body(stored: &Stored) -> Value {
 }
 
 async fn list(wire: &Wire, cluster: bool, all: bool) -> Result {
-    let found = match wire.existing().await? {
+    let mut found = match wire.existing().await? {
         Some(store) => {
             let namespace = if all || cluster { None } else { Some(wire.namespace.as_str()) };
             store.list_manifests(kind(cluster), namespace).await?
         }
         None => Vec::new(),
     };
+    if !cluster {
+        add_shipped(&mut found, wire);
+    }
     let console = &wire.console;
     match console.format() {
         Format::Json | Format::Jsonl | Format::Yaml => {
@@ -136,7 +139,10 @@ async fn list(wire: &Wire, cluster: bool, all: bool) -> Result {
                 let names = body(one)["spec"]["arguments"]["parameters"].as_array().map(|items| {
                     items.iter().filter_map(|p| p["name"].as_str()).collect::<Vec<_>>().join(",")
                 });
-                let age = time::age(wire.now().duration_since(one.created_at));
+                let age = match one.generation {
+                    0 => "shipped".to_owned(),
+                    _stored => time::age(wire.now().duration_since(one.created_at)),
+                };
                 let mut row = vec![one.name.clone(), age, names.unwrap_or_default()];
                 if all {
                     row.insert(0, one.namespace.clone());
@@ -149,11 +155,38 @@ async fn list(wire: &Wire, cluster: bool, all: bool) -> Result {
     Ok(Code::Ok)
 }
 
+/// The templates of the product that nobody replaced by a stored one; they have generation 0.
+fn add_shipped(found: &mut Vec<Stored>, wire: &Wire) {
+    for (name, source) in runner_workflows::library::SHIPPED {
+        let Some(template) = runner_workflows::library::workflow_template(name) else { continue };
+        if found.iter().any(|one| one.name == name && one.namespace == wire.namespace) {
+            continue;
+        }
+        found.push(Stored {
+            kind: kind(false).to_owned(),
+            namespace: wire.namespace.clone(),
+            name: name.to_owned(),
+            body: serde_json::to_vec(template).unwrap_or_default(),
+            source: source.to_owned(),
+            generation: 0,
+            created_at: wire.now(),
+            updated_at: wire.now(),
+        });
+    }
+}
+
 async fn get(wire: &Wire, name: &str, cluster: bool) -> Result {
     let missing = || Failure::not_found(format!("no {} `{name}` in the store", kind(cluster)));
-    let store = wire.existing().await?.ok_or_else(missing)?;
-    let stored =
-        store.get_manifest(kind(cluster), namespace(wire, cluster), name).await?.ok_or_else(missing)?;
+    let mut stored = match wire.existing().await? {
+        Some(store) => store.get_manifest(kind(cluster), namespace(wire, cluster), name).await?,
+        None => None,
+    };
+    if stored.is_none() && !cluster {
+        let mut shipped = Vec::new();
+        add_shipped(&mut shipped, wire);
+        stored = shipped.into_iter().find(|one| one.name == name);
+    }
+    let stored = stored.ok_or_else(missing)?;
     match wire.console.format {
         Some(Format::Json | Format::Jsonl | Format::Yaml) => wire.console.document(&body(&stored))?,
         Some(Format::Name) => wire.console.data(&stored.name)?,

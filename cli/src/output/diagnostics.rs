@@ -70,6 +70,8 @@ pub struct Report {
     pub files: Vec<String>,
     /// Everything found.
     pub diagnostics: Vec<Diagnostic>,
+    /// Secrets and ConfigMaps that the files refer to.
+    pub needs: Vec<Value>,
 }
 
 impl Report {
@@ -83,7 +85,7 @@ impl Report {
         let errors = self.diagnostics.iter().filter(|d| d.is_error()).count();
         let found: Vec<Value> =
             self.diagnostics.iter().map(|d| serde_json::to_value(d).unwrap_or(Value::Null)).collect();
-        json!({"files": self.files, "errors": errors, "valid": errors == 0, "diagnostics": found})
+        json!({"files": self.files, "errors": errors, "valid": errors == 0, "diagnostics": found, "needs": self.needs})
     }
 
     /// Workflow commands of GitHub Actions.

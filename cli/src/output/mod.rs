@@ -88,6 +88,14 @@ impl Console {
         Ok(())
     }
 
+    /// Text as it is.
+    pub fn raw(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
     /// Lines of data.
     pub fn lines<S: AsRef<str>>(&self, lines: impl IntoIterator<Item = S>) -> Result<()> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());

@@ -141,6 +141,43 @@ spec:
         container: {image: busybox, command: [echo, weekly]}
 ";
 
+pub const SENSOR: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: webhook
+spec:
+  webhook:
+    example: {port: '12000', endpoint: /example, method: POST}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata:
+  name: sample
+spec:
+  dependencies:
+    - {name: payload, eventSourceName: webhook, eventName: example}
+  triggers:
+    - template:
+        name: start
+        argoWorkflow:
+          operation: submit
+          source:
+            resource:
+              apiVersion: argoproj.io/v1alpha1
+              kind: Workflow
+              metadata: {generateName: started-}
+              spec:
+                entrypoint: main
+                arguments: {parameters: [{name: message, value: none}]}
+                templates:
+                  - name: main
+                    container: {image: busybox, command: [echo, '{{workflow.parameters.message}}']}
+          parameters:
+            - src: {dependencyName: payload, dataKey: body.message}
+              dest: spec.arguments.parameters.0.value
+";
+
 /// What a command left behind.
 #[derive(Debug)]
 pub struct Ran {
@@ -198,10 +235,12 @@ impl Place {
             ("slow", SLOW),
             ("templates", TEMPLATES),
             ("nightly", CRON),
+            ("sensor", SENSOR),
         ];
         for (name, text) in files {
             place.write(&format!("{name}.yaml"), text);
         }
+        place.write("event.json", r#"{"message": "hi"}"#);
         place
     }
 

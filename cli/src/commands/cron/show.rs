@@ -65,12 +65,18 @@ fn state(status: &Status) -> &'static str {
     }
 }
 
+/// Label of a CronWorkflow whose stopStrategy has stopped it, as Argo sets it.
+const COMPLETED: &str = "cronworkflows.argoproj.io/completed";
+
 /// The manifest with the status in Argo's shape.
 fn document(manifest: &Manifest, status: &Status, now: Timestamp) -> Value {
     let mut body: Value = serde_json::from_slice(&manifest.body).unwrap_or_else(|_| json!({}));
     body["metadata"]["namespace"] = json!(manifest.namespace);
     body["metadata"]["creationTimestamp"] = json!(time::whole(manifest.created_at));
     body["spec"]["suspend"] = json!(status.suspended);
+    if status.phase == Phase::Stopped {
+        body["metadata"]["labels"][COMPLETED] = json!("true");
+    }
     let active: Vec<Value> = status
         .active
         .iter()
