@@ -2,7 +2,7 @@
 //! Deliberately without behaviour of its own beyond looking after that list.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::clock::{Clock, Ids};
 use crate::inbox::{Letter, Mailbox};
-use crate::options::{LOADS, Options};
+use crate::options::{FATAL_FAILURES, LOADS, Options};
 use crate::runners::Runners;
 
 /// How far a workflow is; for whoever waits for it in this process.
@@ -68,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) gone: Notify,
     /// What the store last failed with, until it works again.
     trouble: watch::Sender<Option<String>>,
+    /// Failures of the store since it last worked, of the kind that does not pass.
+    io_failures: AtomicU32,
     /// Sums of custom metrics.
     counted: Mutex<MetricRegistry>,
     closing: AtomicBool,
@@ -98,6 +100,7 @@ impl Core {
             doom,
             gone,
             trouble,
+            io_failures: AtomicU32::new(0),
             counted: Mutex::default(),
             closing,
             registry,
@@ -128,6 +131,12 @@ impl Core {
     /// The store fails.
     pub(crate) fn trouble(&self, error: &runner_store::Error) {
         let text = error.to_string();
+        if matches!(error, runner_store::Error::Io(_)) {
+            let failures = self.io_failures.fetch_add(1, Ordering::SeqCst) + 1;
+            if let Some(tell) = self.options.on_fatal.as_ref().filter(|_| failures == FATAL_FAILURES) {
+                tell(&text);
+            }
+        }
         self.trouble.send_if_modified(|known| {
             let news = known.as_ref() != Some(&text);
             *known = Some(text);
@@ -137,6 +146,7 @@ impl Core {
 
     /// The store works.
     pub(crate) fn well(&self) {
+        self.io_failures.store(0, Ordering::SeqCst);
         self.trouble.send_if_modified(|known| known.take().is_some());
     }
 

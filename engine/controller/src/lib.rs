@@ -42,7 +42,7 @@ pub use gate::{Auto, Effect, Gate, Manual};
 pub use interrupted::{Interrupted, Why};
 pub use load::{Snapshot, attempts, load};
 pub use locks::SYNC_LIMIT;
-pub use options::{IsDead, Options};
+pub use options::{IsDead, OnFatal, Options};
 pub use owner::{is_dead, this_process};
 pub use projection::{REMOVED, RowDetail};
 pub use runners::{EXECUTOR, Executor, Runners};

@@ -14,6 +14,9 @@ use crate::owner;
 /// Tells whether the process behind a lease's owner text is provably dead. `false` means: not known.
 pub type IsDead = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
+/// Told, with the store's words, that the store cannot be written any more in this process (F18).
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a controller behaves.
 #[derive(Clone)]
 pub struct Options {
@@ -38,12 +41,16 @@ pub struct Options {
     pub grace: Duration,
     /// Where artifacts without a location go.
     pub repository: ArtifactRepository,
+    /// Below this directory processes keep the bytes of volume claims; nothing is removed without it.
+    pub claims: Option<PathBuf>,
     /// A workflow with nothing to do for this long is put away; only with `adopt`, which also wakes it.
     pub unload_after: Duration,
     /// How often finished workflows are looked at for their time to live; never without it.
     pub gc_every: Option<Duration>,
     /// How long [`crate::Controller::command`] waits for an answer.
     pub answer_within: Duration,
+    /// Called when the store can be written no more; without it only [`crate::Controller::trouble`] tells.
+    pub on_fatal: Option<OnFatal>,
     /// Asked before each effect.
     pub gate: Arc<dyn Gate>,
 }
@@ -52,7 +59,9 @@ impl Options {
     /// Defaults, with artifacts below `state_dir`.
     #[must_use]
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        let state_dir = state_dir.into();
         Self {
+            claims: Some(state_dir.clone()),
             owner: owner::this_process(),
             adopt: false,
             is_dead: Some(Arc::new(owner::is_dead)),
@@ -61,10 +70,11 @@ impl Options {
             linger: Duration::from_millis(50),
             max_running: 64,
             grace: Duration::from_secs(30),
-            repository: ArtifactRepository::Local { root: state_dir.into().join("artifacts") },
+            repository: ArtifactRepository::Local { root: state_dir.join("artifacts") },
             unload_after: Duration::from_secs(60),
             gc_every: Some(Duration::from_secs(600)),
             answer_within: Duration::from_secs(10),
+            on_fatal: None,
             gate: Arc::new(Auto),
         }
     }
@@ -86,6 +96,9 @@ impl fmt::Debug for Options {
 pub(crate) const CLAIM_BATCH: usize = 64;
 /// Journals replayed at once.
 pub(crate) const LOADS: usize = 32;
+/// Failures of the store, one after the other and of the kind that does not pass, after which it is given up: the
+/// first one leaves open whether the write is durable, the next one shows that no more are taken.
+pub(crate) const FATAL_FAILURES: u32 = 2;
 /// Panics of one workflow's task before it is put aside (F13).
 pub(crate) const STRIKES: u32 = 3;
 /// Longest wait between two tries of something that failed.

@@ -6,6 +6,7 @@ use runner_store::{Append, Journal, Wakeup};
 
 use super::{End, FIRST_PAUSE, Worker};
 use crate::clock::{after, sleep};
+use crate::gc;
 use crate::inbox;
 use crate::projection;
 use crate::turn::commit;
@@ -27,6 +28,8 @@ impl Worker {
                 return Ok(());
             }
         }
+        let status = &self.run.status;
+        gc::remove_claims(&self.core, &status.namespace, status.released_claims()).await;
         match Journal::close(store, &self.lease.stream, self.lease.epoch).await {
             Ok(()) => {
                 Err(End::Finished { delete_at: projection::delete_at(&self.run.plan, &self.run.status) })

@@ -261,3 +261,24 @@ async fn f19_while_the_store_fails_the_engine_says_so_and_goes_on_afterwards() {
     assert_eq!(finished(&engine, &run.uid).await, WorkflowPhase::Succeeded);
     assert_eq!(lab.world.started(), ["w[0].a", "w[1].b", "w[2].c"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn f18_a_store_that_takes_no_more_writes_is_reported_once_and_nothing_new_is_started() {
+    let lab = Lab::new();
+    let told: std::sync::Arc<std::sync::Mutex<Vec<String>>> = Default::default();
+    let mut options = lab.options();
+    let ear = told.clone();
+    options.on_fatal = Some(std::sync::Arc::new(move |why| ear.lock().unwrap().push(why.to_owned())));
+    let engine = lab.engine_with(options);
+    submit(&engine, "w", chain()).await;
+    let mut failures = 0;
+    lab.store.set_faults(Some(Box::new(move |_| {
+        failures += 1;
+        if failures == 2 { Fault::None } else { Fault::FailBefore }
+    })));
+    lab.pass(Duration::from_secs(1)).await;
+    lab.pass(Duration::from_secs(60)).await;
+    assert_eq!(told.lock().unwrap().len(), 1, "once, and not after a single failure that passed");
+    assert!(told.lock().unwrap()[0].contains("input/output error"), "{told:?}");
+    lab.store.set_faults(None);
+}

@@ -187,7 +187,8 @@ async fn resubmit_runs_the_same_again_under_a_new_name() {
     assert_eq!(row.labels["workflows.argoproj.io/resubmitted-from-workflow"], "w");
     assert_eq!(RowDetail::of(&row).parameters["who"], "me");
     let memoized = Resubmit { memoized: true, ..changes };
-    assert!(matches!(engine.resubmit("ns", "w", &memoized).await, Err(Error::NotBuiltIn(_))));
+    let refused = engine.resubmit("ns", "w", &memoized).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "it did not fail: {refused:?}");
 }
 
 #[tokio::test(start_paused = true)]

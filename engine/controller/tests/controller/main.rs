@@ -5,6 +5,7 @@
 mod crashes;
 mod engines;
 mod facade;
+mod history;
 mod lab;
 mod real;
 mod waiting;
