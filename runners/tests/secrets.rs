@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::conformance::{Subject, attempt, from_path, log_text, run, script, shell, succeed};
+use common::conformance::{attempt, from_path, log_text, run, script, shell, succeed};
 use common::{Processes, can_isolate};
 use runner_runners::{Error, ExitPhase, IsolationChoice, Objects, ProcessRunner, SecretData, SecretValue};
 use runner_workflows::spec::{Template, k8s};
