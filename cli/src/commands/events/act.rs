@@ -126,7 +126,9 @@ pub(super) async fn send(args: &SendArgs, wire: &Wire) -> Result {
 pub(super) fn request(headers: &[(String, String)], body: Value, name: &str) -> Value {
     let mut map = serde_json::Map::new();
     for (header, value) in headers {
-        map.entry(header.clone()).or_insert_with(|| json!([])).as_array_mut().map(|list| list.push(json!(value)));
+        if let Value::Array(list) = map.entry(header.clone()).or_insert_with(|| json!([])) {
+            list.push(json!(value));
+        }
     }
     json!({name: map, "body": body})
 }
