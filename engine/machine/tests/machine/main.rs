@@ -4,4 +4,5 @@
 mod again;
 mod common;
 mod metrics;
+mod properties;
 mod semantics;
