@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gotmpl::parse::{CommandNode, Expr, ListNode, Node};
 use gotmpl::{FuncMap, Template, TemplateError, Value as GoValue};
@@ -57,7 +57,7 @@ fn parse(source: &str) -> Result<Template, String> {
     if source.len() > SOURCE_LIMIT {
         return Err(format!("the template has {} bytes, more than {SOURCE_LIMIT}", source.len()));
     }
-    let template = Template::new(NAME).max_range_iters(ROUNDS_LIMIT).funcs(functions());
+    let template = Template::new(NAME).max_range_iters(ROUNDS_LIMIT).funcs(FUNCTIONS.clone());
     let mut template = template.parse(source).map_err(|error| error.to_string())?;
     let names: Vec<String> = template.templates().into_iter().map(str::to_owned).collect();
     for name in names {
@@ -157,6 +157,8 @@ impl Write for Bounded {
 }
 
 /// sprig's functions, which the expression language has.
+static FUNCTIONS: LazyLock<FuncMap> = LazyLock::new(functions);
+
 fn functions() -> FuncMap {
     let names =
         function_names().into_iter().filter_map(|name| name.strip_prefix("sprig.").map(str::to_owned));
