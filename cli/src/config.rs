@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use runner_runners::images::Image;
-use runner_workflows::resolve::TemplateReferencing;
 use runner_runners::typed::{HttpPolicy, PluginServer};
+use runner_workflows::resolve::TemplateReferencing;
 use serde::Deserialize;
 
 use crate::exit::{Code, Failure, Result};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runner_controller::{
-    Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock, SystemIds,
+    Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock,
+    SystemIds,
 };
 use runner_machine::Command;
 use runner_pods::container::{ContainerConfig, ContainerRunner};
@@ -334,7 +335,8 @@ impl Wire {
 fn sockets() -> impl Iterator<Item = std::path::PathBuf> {
     let named = ["CONTAINER_HOST", "DOCKER_HOST"].into_iter().filter_map(|name| std::env::var(name).ok());
     let named = named.filter_map(|address| address.strip_prefix("unix://").map(std::path::PathBuf::from));
-    let own = std::env::var_os("XDG_RUNTIME_DIR").map(|dir| std::path::Path::new(&dir).join("podman/podman.sock"));
+    let own =
+        std::env::var_os("XDG_RUNTIME_DIR").map(|dir| std::path::Path::new(&dir).join("podman/podman.sock"));
     named.chain(own)
 }
 
