@@ -69,7 +69,8 @@ fn spent() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The kept inputs of a target.
+/// The kept inputs of a target: the files of a folder, written by hand, and the lines of `<folder>.jsonl`, which
+/// fuzzing has found and made few.
 ///
 /// # Errors
 /// The folder or a file of it cannot be read.
@@ -80,7 +81,13 @@ pub fn kept(folder: &Path) -> Result<Vec<String>, String> {
     paths.sort();
     // What is no UTF-8 is no input: libFuzzer's entry takes texts only.
     let texts = paths.iter().map(|path| std::fs::read(path).map(|bytes| String::from_utf8(bytes).ok()));
-    Ok(texts.collect::<Result<Vec<_>, _>>().map_err(fail)?.into_iter().flatten().collect())
+    let mut all: Vec<String> =
+        texts.collect::<Result<Vec<_>, _>>().map_err(fail)?.into_iter().flatten().collect();
+    let found = std::fs::read_to_string(folder.with_extension("jsonl")).map_err(fail)?;
+    for line in found.lines() {
+        all.push(serde_json::from_str(line).map_err(|error| format!("{}: {error}", folder.display()))?);
+    }
+    Ok(all)
 }
 
 /// SplitMix64.

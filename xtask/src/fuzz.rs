@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: starts cargo-fuzz on the targets of `fuzz/`, with their limits and dictionaries.
 //! Does not judge inputs: that is done by the feeds of `fuzz/src/feed.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Name, dictionary, longest input.
@@ -51,8 +51,8 @@ fn failed(bad: &[&str]) -> ExitCode {
 fn fuzz((name, dictionary, most_bytes): &(&str, &str, u32), minutes: u32) -> bool {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     let grown = folder.join("grown").join(name);
-    if let Err(error) = std::fs::create_dir_all(&grown) {
-        eprintln!("xtask: {}: {error}", grown.display());
+    if let Err(why) = unpack(&folder.join("corpus").join(format!("{name}.jsonl")), &grown) {
+        eprintln!("xtask: {why}");
         return false;
     }
     println!("xtask: fuzzing {name} for {minutes} min");
@@ -70,6 +70,18 @@ fn fuzz((name, dictionary, most_bytes): &(&str, &str, u32), minutes: u32) -> boo
         .args(["-rss_limit_mb=512", "-timeout=120", "-print_final_stats=1"])
         .status();
     status.is_ok_and(|status| status.success())
+}
+
+/// Writes the inputs of earlier runs, one JSON string in each line, as the files that libFuzzer wants.
+fn unpack(found: &Path, into: &Path) -> Result<(), String> {
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", found.display());
+    std::fs::create_dir_all(into).map_err(|error| fail(&error))?;
+    let text = std::fs::read_to_string(found).map_err(|error| fail(&error))?;
+    for (number, line) in text.lines().enumerate() {
+        let input: String = serde_json::from_str(line).map_err(|error| fail(&error))?;
+        std::fs::write(into.join(format!("kept-{number}")), input).map_err(|error| fail(&error))?;
+    }
+    Ok(())
 }
 
 fn cargo() -> std::ffi::OsString {
