@@ -36,7 +36,13 @@ fn source(name: &str, event: &str, port: u16, endpoint: &str) -> String {
     )
 }
 
-fn trigger(name: &str, condition: &str, prefix: &str, template: &str, parameters: &[(&str, &str, &str)]) -> String {
+fn trigger(
+    name: &str,
+    condition: &str,
+    prefix: &str,
+    template: &str,
+    parameters: &[(&str, &str, &str)],
+) -> String {
     let names: Vec<String> =
         parameters.iter().map(|(_, _, name)| format!("{{name: {name}, value: ''}}")).collect();
     let mut out = format!(
@@ -86,7 +92,8 @@ const APP: [&str; 10] = [
 
 /// The three event sources, three sensors and three templates of S0.
 fn s0(ports: [u16; 3]) -> String {
-    let app: Vec<(&str, String, &str)> = APP.iter().map(|name| ("provision", format!("body.{name}"), *name)).collect();
+    let app: Vec<(&str, String, &str)> =
+        APP.iter().map(|name| ("provision", format!("body.{name}"), *name)).collect();
     let app: Vec<(&str, &str, &str)> = app.iter().map(|(d, k, n)| (*d, k.as_str(), *n)).collect();
     let unhealthy = |dependency: &'static str| {
         [(dependency, "body.app", "app-name"), (dependency, "body.namespace", "namespace")]
@@ -106,8 +113,20 @@ fn s0(ports: [u16; 3]) -> String {
         sensor(
             "slo-remediation",
             &[
-                ("argocd", "alertmanager", "slo-alerts", "body.alerts.0.labels.slo", "argocd-application-health"),
-                ("secrets", "alertmanager", "slo-alerts", "body.commonLabels.slo", "externalsecrets-sync-success"),
+                (
+                    "argocd",
+                    "alertmanager",
+                    "slo-alerts",
+                    "body.alerts.0.labels.slo",
+                    "argocd-application-health",
+                ),
+                (
+                    "secrets",
+                    "alertmanager",
+                    "slo-alerts",
+                    "body.commonLabels.slo",
+                    "externalsecrets-sync-success",
+                ),
             ],
             &[
                 trigger(
@@ -135,12 +154,36 @@ fn s0(ports: [u16; 3]) -> String {
         sensor(
             "argocd-notifications",
             &[
-                ("failed", "argocd-notifications", "notifications", "body.eventType", "argocd.app.sync.failed"),
-                ("degraded", "argocd-notifications", "notifications", "body.eventType", "argocd.app.health.degraded"),
+                (
+                    "failed",
+                    "argocd-notifications",
+                    "notifications",
+                    "body.eventType",
+                    "argocd.app.sync.failed",
+                ),
+                (
+                    "degraded",
+                    "argocd-notifications",
+                    "notifications",
+                    "body.eventType",
+                    "argocd.app.health.degraded",
+                ),
             ],
             &[
-                trigger("on-failed", "failed", "sync-failed-", "remediate-argocd-unhealthy", &unhealthy("failed")),
-                trigger("on-degraded", "degraded", "degraded-", "remediate-argocd-unhealthy", &unhealthy("degraded")),
+                trigger(
+                    "on-failed",
+                    "failed",
+                    "sync-failed-",
+                    "remediate-argocd-unhealthy",
+                    &unhealthy("failed"),
+                ),
+                trigger(
+                    "on-degraded",
+                    "degraded",
+                    "degraded-",
+                    "remediate-argocd-unhealthy",
+                    &unhealthy("degraded"),
+                ),
             ],
         ),
     ];
@@ -176,7 +219,9 @@ impl Daemon {
             }
             said.push_str(&line);
         };
-        std::thread::spawn(move || lines.for_each(|line| line.map_or((), |line| eprintln!("daemon: {line}"))));
+        std::thread::spawn(move || {
+            lines.for_each(|line| line.map_or((), |line| eprintln!("daemon: {line}")))
+        });
         Self { child, port }
     }
 }
@@ -263,7 +308,9 @@ fn s0_requests_on_the_sources_own_ports_become_finished_workflows() {
                 "labels": {"slo": slo, "name": name, "namespace": "ns1", "dest_namespace": "shop-prod"}}]})
         .to_string()
     };
-    for (slo, name) in [("argocd-application-health", "shop"), ("externalsecrets-sync-success", "db-password")] {
+    for (slo, name) in
+        [("argocd-application-health", "shop"), ("externalsecrets-sync-success", "db-password")]
+    {
         // Alertmanager sends a group again every repeat_interval: that is the same event
         for _ in 0..3 {
             assert_eq!(post(ports[1], "/webhook", &[], &alert(slo, name)).unwrap().0, 200);
@@ -296,7 +343,11 @@ fn s0_requests_on_the_sources_own_ports_become_finished_workflows() {
     assert_eq!(of("degraded-"), pair("shop", "argocd"));
 
     let shown = place.run(&["events", "show", &id, "--why"]).code(0);
-    shown.out_has("matched").out_has("its conditions hold").out_has("body.eventType").out_has("provision-app-");
+    shown
+        .out_has("matched")
+        .out_has("its conditions hold")
+        .out_has("body.eventType")
+        .out_has("provision-app-");
     let latest = place.run(&["events", "show", "@latest"]).code(0);
     latest.out_has("no-match").out_has("argocd.app.deployed");
     place.run(&["triggers", "list"]).code(0).out_has("remediate-secret").out_has("alertmanager/slo-alerts");
@@ -308,7 +359,8 @@ fn s0_2_without_the_fuse_events_are_recorded_and_nothing_runs() {
     place.write("s0.yaml", &s0(ports()));
     place.run(&["apply", "-f", "s0.yaml"]).code(0);
     let daemon = Daemon::start(&place);
-    let body = json!({"eventType": "argocd.app.sync.failed", "app": "shop", "namespace": "argocd"}).to_string();
+    let body =
+        json!({"eventType": "argocd.app.sync.failed", "app": "shop", "namespace": "argocd"}).to_string();
     let path = "/events/argo-events/argocd-notifications/notifications";
     assert_eq!(post(daemon.port, path, &[], &body).unwrap().0, 200);
     let began = Instant::now();
@@ -324,7 +376,8 @@ fn s0_2_without_the_fuse_events_are_recorded_and_nothing_runs() {
 #[test]
 fn s0_22_a_template_that_does_not_exist_is_found_by_validate() {
     let place = Place::new();
-    let without = s0(ports()).replace("name: remediate-externalsecret-failure, namespace", "name: other, namespace");
+    let without =
+        s0(ports()).replace("name: remediate-externalsecret-failure, namespace", "name: other, namespace");
     place.write("s0.yaml", &without);
     place.run(&["events", "validate", "s0.yaml"]).code(3).err_has("remediate-externalsecret-failure");
 }
@@ -333,7 +386,10 @@ fn s0_22_a_template_that_does_not_exist_is_found_by_validate() {
 fn events_test_explains_and_its_exit_code_is_for_ci() {
     let place = Place::new();
     place.write("s0.yaml", &s0(ports()));
-    place.write("yes.json", r#"{"eventType": "argocd.app.sync.failed", "app": "shop", "namespace": "argocd"}"#);
+    place.write(
+        "yes.json",
+        r#"{"eventType": "argocd.app.sync.failed", "app": "shop", "namespace": "argocd"}"#,
+    );
     place.write("no.json", r#"{"eventType": "argocd.app.deployed"}"#);
     let test = ["events", "test", "--source", "argocd-notifications", "-f", "s0.yaml", "--payload"];
     let yes = place.run(&[&test[..], &["yes.json"]].concat()).code(0);

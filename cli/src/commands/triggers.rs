@@ -96,7 +96,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         Action::Get { name } => {
             let found = one(&all, name)?;
             let triggers = &found.sensor.spec.triggers;
-            let trigger = triggers.iter().find(|t| t.template.as_ref().is_some_and(|t| t.name == found.trigger));
+            let trigger =
+                triggers.iter().find(|t| t.template.as_ref().is_some_and(|t| t.name == found.trigger));
             let mut document = document(found);
             document["spec"] = serde_json::to_value(trigger).unwrap_or_default();
             match wire.console.format() {
@@ -116,8 +117,10 @@ async fn all(store: &dyn Store) -> Result<Vec<Found>> {
     let mut out = Vec::new();
     for manifest in store.list_manifests("Sensor", None).await? {
         let bad = |why: String| Failure::new(Code::Invalid, format!("Sensor {}: {why}", manifest.name));
-        let sensor: Sensor = serde_json::from_slice(&manifest.body).map_err(|error| bad(error.to_string()))?;
-        let status = load(store, &manifest.namespace, &manifest.name).await.map_err(|error| bad(error.to_string()))?;
+        let sensor: Sensor =
+            serde_json::from_slice(&manifest.body).map_err(|error| bad(error.to_string()))?;
+        let status =
+            load(store, &manifest.namespace, &manifest.name).await.map_err(|error| bad(error.to_string()))?;
         for template in sensor.spec.triggers.iter().filter_map(|trigger| trigger.template.as_ref()) {
             let name = mode_name(&manifest.name, &template.name);
             let wanted = store.get_manifest(MODE_KIND, &manifest.namespace, &name).await?;
@@ -194,9 +197,21 @@ fn list(wire: &Wire, all: &[Found]) -> Result {
     match console.format() {
         Format::Json | Format::Yaml => console.documents(&documents)?,
         Format::Jsonl => console.lines(documents.iter().map(ToString::to_string))?,
-        Format::Name => console.lines(all.iter().map(|one| format!("{}/{}", one.sensor.metadata.name, one.trigger)))?,
+        Format::Name => {
+            console.lines(all.iter().map(|one| format!("{}/{}", one.sensor.metadata.name, one.trigger)))?
+        }
         Format::Table | Format::Wide => {
-            let mut table = Table::new(&["NAMESPACE", "SENSOR", "TRIGGER", "TYPE", "MODE", "EVENTS", "FIRED", "FAILED", "LISTENS TO"]);
+            let mut table = Table::new(&[
+                "NAMESPACE",
+                "SENSOR",
+                "TRIGGER",
+                "TYPE",
+                "MODE",
+                "EVENTS",
+                "FIRED",
+                "FAILED",
+                "LISTENS TO",
+            ]);
             for one in all {
                 let counts = one.status.counts;
                 table.row([

@@ -70,7 +70,12 @@ pub(super) async fn replay(args: &ReplayArgs, wire: &Wire) -> Result {
         };
         let event = bus.event(&id).await.map_err(failure)?;
         if args.dry_run {
-            results.add("Event", &id, "unchanged", &format!("event {id} of {} would be replayed", event.from()))?;
+            results.add(
+                "Event",
+                &id,
+                "unchanged",
+                &format!("event {id} of {} would be replayed", event.from()),
+            )?;
         } else if args.new_id {
             let copy = NewEvent {
                 namespace: event.namespace,

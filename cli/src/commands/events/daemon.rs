@@ -96,7 +96,10 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
     let (end, ended) = tokio::sync::watch::channel(false);
     let crons = Crons::new(engine.controller().clone(), Arc::new(SystemClock));
     let mut cron_end = ended.clone();
-    let clock = tokio::spawn(async move { crons.run(async move { drop(cron_end.wait_for(|end| *end).await) }).await });
+    let clock =
+        tokio::spawn(
+            async move { crons.run(async move { drop(cron_end.wait_for(|end| *end).await) }).await },
+        );
     let mut code = Code::Ok;
     let stop = async {
         let over = async {
@@ -128,9 +131,9 @@ fn listen(args: &Args, settings: &settings::Settings) -> Result<SocketAddr> {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
     match &settings.events.listen {
-        Some(text) => {
-            text.parse().map_err(|_| Failure::usage(format!("config.toml: events.listen: `{text}` is no address")))
-        }
+        Some(text) => text
+            .parse()
+            .map_err(|_| Failure::usage(format!("config.toml: events.listen: `{text}` is no address"))),
         None => Ok(Settings::default().listen),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::settings::{GATED, Settings};
-use crate::exit::{Failure, Result, Code};
+use crate::exit::{Code, Failure, Result};
 use crate::output::table::Table;
 use crate::output::{Format, text, time};
 use crate::signals::Signals;
@@ -67,7 +67,9 @@ pub(super) fn failure(error: runner_events::bus::Error) -> Failure {
     use runner_events::bus::Error as E;
     match error {
         E::Store(error) => error.into(),
-        E::NotFound(_) => Failure::not_found(error.to_string()).hint("runner events history lists what there is"),
+        E::NotFound(_) => {
+            Failure::not_found(error.to_string()).hint("runner events history lists what there is")
+        }
         E::Corrupt { .. } | E::Busy(_) => Failure::new(Code::Unreachable, error.to_string()),
     }
 }
@@ -75,7 +77,9 @@ pub(super) fn failure(error: runner_events::bus::Error) -> Failure {
 fn state(text: &str) -> std::result::Result<State, String> {
     let all = [State::Received, State::NoMatch, State::Matched, State::Failed, State::Dead, State::Gated];
     let names: Vec<&str> = all.iter().map(|state| state.as_str()).collect();
-    all.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("use one of {}", names.join(", ")))
+    all.into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| format!("use one of {}", names.join(", ")))
 }
 
 /// The document of an event.

@@ -35,9 +35,8 @@ pub(super) fn load(wire: &Wire, path: &Path) -> Result<Rules> {
             Manifest::Workflow(document) => Some(document.object),
             _ => None,
         });
-        let missing = || {
-            Failure::new(Code::Invalid, format!("{}: there is no Workflow in it", trigger.workflow))
-        };
+        let missing =
+            || Failure::new(Code::Invalid, format!("{}: there is no Workflow in it", trigger.workflow));
         workflows.insert(trigger.workflow.clone(), found.ok_or_else(missing)?);
     }
     report(&wire.console, &problems, "nothing was started")?;

@@ -61,7 +61,9 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
         None => (args.source.as_str(), None),
     };
     let body = payload(&args.payload)?;
-    let mut names: Vec<&str> = sensors.iter().flat_map(|(_, sensor)| &sensor.spec.dependencies)
+    let mut names: Vec<&str> = sensors
+        .iter()
+        .flat_map(|(_, sensor)| &sensor.spec.dependencies)
         .filter(|dependency| dependency.event_source_name == source)
         .map(|dependency| dependency.event_name.as_str())
         .filter(|name| wanted.is_none_or(|wanted| wanted == *name))
@@ -91,8 +93,8 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
             if !sensor.spec.dependencies.iter().any(listens) {
                 continue;
             }
-            let mut explained =
-                explain(sensor, namespace, &event, wire.now()).map_err(|why| Failure::new(Code::Failed, why))?;
+            let mut explained = explain(sensor, namespace, &event, wire.now())
+                .map_err(|why| Failure::new(Code::Failed, why))?;
             if let Some(only) = &args.trigger {
                 explained.verdict.triggers.retain(|trigger| trigger.trigger == *only);
                 explained.firings.retain(|(_, firing)| firing.trigger == *only);
@@ -157,7 +159,8 @@ async fn print(wire: &Wire, explained: &Explained, event: &Event, namespace: &st
                 Err(why) => format!("cannot be made: {why}"),
             };
             wire.console.data(&format!("  {} would make:", firing.trigger))?;
-            wire.console.lines(text.lines().map(|line| format!("    {}", crate::output::text::plain(line))))?;
+            wire.console
+                .lines(text.lines().map(|line| format!("    {}", crate::output::text::plain(line))))?;
         }
         made.push(match rendered {
             Ok(resource) => json!({"trigger": firing.trigger, "resource": resource}),
@@ -214,7 +217,10 @@ pub(super) async fn validate(wire: &Wire, files: &[PathBuf], strict: bool) -> Re
     }
     report(&wire.console, &problems, "not valid")?;
     if count == 0 {
-        return Err(Failure::new(Code::Invalid, "found no EventSource, EventBus or Sensor in the given files"));
+        return Err(Failure::new(
+            Code::Invalid,
+            "found no EventSource, EventBus or Sensor in the given files",
+        ));
     }
     wire.console.data(&format!("{count} checked, no errors"))?;
     Ok(Code::Ok)
@@ -244,7 +250,9 @@ async fn known(wire: &Wire, manifests: &[Manifest]) -> Result<Known> {
             Manifest::WorkflowTemplate(doc) => {
                 known.workflow_template(&doc.object.metadata.namespace, &doc.object.metadata.name);
             }
-            Manifest::ClusterWorkflowTemplate(doc) => known.cluster_workflow_template(&doc.object.metadata.name),
+            Manifest::ClusterWorkflowTemplate(doc) => {
+                known.cluster_workflow_template(&doc.object.metadata.name)
+            }
             other => match read(other).0 {
                 Some(Object::EventSource(doc)) => {
                     let (name, namespace) = (&doc.object.metadata.name, &doc.object.metadata.namespace);
