@@ -25,10 +25,12 @@ const NETWORK: &str = "steps share the network of this machine";
 const IMAGE: &str = "images are hints here and are not pulled";
 const SECURITY: &str = "steps run with the rights of the engine's user";
 const PROBE: &str = "processes are watched directly";
+const RESOURCES: &str =
+    "only counts in resourcesDuration and in variables: steps share the cpu and memory of this machine";
 const STREAM: &str = "steps have no terminal and no standard input";
 
-/// Fields without effect: where, name, reason.
-const RULES: [(Level, &str, &str); 57] = [
+/// Fields without effect: where, name, reason. A reason that begins with `only` says what is left of the effect.
+const RULES: &[(Level, &str, &str)] = &[
     (Level::Spec, "serviceAccountName", ACCOUNT),
     (Level::Spec, "automountServiceAccountToken", ACCOUNT),
     (Level::Spec, "executor", ACCOUNT),
@@ -45,12 +47,10 @@ const RULES: [(Level, &str, &str); 57] = [
     (Level::Spec, "hostAliases", NETWORK),
     (Level::Spec, "securityContext", SECURITY),
     (Level::Spec, "podSpecPatch", POD),
-    (Level::Spec, "podMetadata", POD),
     (Level::Spec, "podGC", POD),
     (Level::Spec, "podDisruptionBudget", POD),
     (Level::Spec, "podResources", POD),
     (Level::Spec, "resourceClaims", POD),
-    (Level::Spec, "volumeClaimGC", POD),
     (Level::Spec, "executorPlugins", POD),
     (Level::Template, "serviceAccountName", ACCOUNT),
     (Level::Template, "automountServiceAccountToken", ACCOUNT),
@@ -64,13 +64,13 @@ const RULES: [(Level, &str, &str); 57] = [
     (Level::Template, "hostAliases", NETWORK),
     (Level::Template, "securityContext", SECURITY),
     (Level::Template, "podSpecPatch", POD),
-    (Level::Template, "metadata", POD),
     (Level::Template, "podResources", POD),
     (Level::Template, "resourceClaims", POD),
     (Level::Container, "ports", NETWORK),
-    (Level::Container, "resources", "steps share the cpu and memory of this machine"),
+    (Level::Container, "resources", RESOURCES),
     (Level::Container, "resizePolicy", POD),
     (Level::Container, "restartPolicy", POD),
+    (Level::Container, "restartPolicyRules", POD),
     (Level::Container, "volumeDevices", POD),
     (Level::Container, "livenessProbe", PROBE),
     (Level::Container, "startupProbe", PROBE),
@@ -85,7 +85,10 @@ const RULES: [(Level, &str, &str); 57] = [
     (Level::Container, "mirrorVolumeMounts", POD),
     (Level::Template, "retryStrategy/affinity", PLACEMENT),
     (Level::Spec, "retryStrategy/affinity", PLACEMENT),
-    (Level::Template, "archiveLocation/archiveLogs", "logs are always kept"),
+    (Level::Spec, "artifactGC/serviceAccountName", ACCOUNT),
+    (Level::Spec, "artifactGC/podSpecPatch", POD),
+    (Level::Spec, "artifactGC/podMetadata", POD),
+    (Level::Spec, "artifactGC/forceFinalizerRemoval", "nothing here has finalizers"),
 ];
 
 /// Notes about fields of a manifest that have no effect with local steps, each field once, at its first line.
@@ -140,8 +143,11 @@ impl Notes<'_> {
                 continue;
             }
             let span = Span::new(self.manifest.origin().source(), entry.key_range.clone());
-            let note =
-                Diagnostic::note("no-effect", format!("`{}` has no effect here because {why}", entry.key));
+            let text = match why.strip_prefix("only ") {
+                Some(rest) => format!("`{}` only {rest}", entry.key),
+                None => format!("`{}` has no effect here because {why}", entry.key),
+            };
+            let note = Diagnostic::note("no-effect", text);
             self.out.push(note.at(Some(span)).object(self.manifest.label()));
         }
     }
@@ -159,7 +165,7 @@ fn inlines(template: &Node) -> Vec<&Node> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::without_effect;
+    use super::{Level, RULES, without_effect};
     use crate::parse::{Limits, parse_file};
 
     #[test]
@@ -174,5 +180,107 @@ mod tests {
             "w.yaml:6:3: note[no-effect]: Workflow a-: `nodeSelector` has no effect here because"
         ));
         assert!(notes[1].starts_with("w.yaml:9:27: note[no-effect]"), "{}", notes[1]);
+    }
+
+    /// Fields of the schema that are acted on when steps run on this machine.
+    const ACTED_ON: &[(&str, &[&str])] = &[
+        (
+            "WorkflowSpec",
+            &[
+                "activeDeadlineSeconds",
+                "archiveLogs",
+                "arguments",
+                "artifactGC",
+                "artifactRepositoryRef",
+                "entrypoint",
+                "hooks",
+                "metrics",
+                "onExit",
+                "parallelism",
+                "podMetadata",
+                "priority",
+                "retryStrategy",
+                "shutdown",
+                "suspend",
+                "synchronization",
+                "templateDefaults",
+                "templates",
+                "ttlStrategy",
+                "volumeClaimGC",
+                "volumeClaimTemplates",
+                "volumes",
+                "workflowMetadata",
+                "workflowTemplateRef",
+            ],
+        ),
+        (
+            "Template",
+            &[
+                "activeDeadlineSeconds",
+                "annotations",
+                "archiveLocation",
+                "container",
+                "containerSet",
+                "daemon",
+                "dag",
+                "data",
+                "failFast",
+                "http",
+                "initContainers",
+                "inputs",
+                "memoize",
+                "metadata",
+                "metrics",
+                "name",
+                "outputs",
+                "parallelism",
+                "pendingTimeout",
+                "plugin",
+                "resource",
+                "retryStrategy",
+                "script",
+                "sidecars",
+                "steps",
+                "suspend",
+                "synchronization",
+                "timeout",
+                "volumes",
+            ],
+        ),
+        (
+            "UserContainer",
+            &[
+                "args",
+                "command",
+                "env",
+                "envFrom",
+                "image",
+                "name",
+                "readinessProbe",
+                "volumeMounts",
+                "workingDir",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn every_field_of_the_schema_is_acted_on_or_said_to_have_no_effect() {
+        let folder = std::env::var("ARGO_SCHEMA_DIR").unwrap_or_else(|_| "../../shared/data".to_owned());
+        let path = std::path::Path::new(&folder).join("argo-workflows-schema.json");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("skipped: there is no {}", path.display());
+            return;
+        };
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let levels = [Level::Spec, Level::Template, Level::Container];
+        for ((kind, acted), level) in ACTED_ON.iter().zip(levels) {
+            let pointer = format!("/definitions/io.argoproj.workflow.v1alpha1.{kind}/properties");
+            let fields = schema.pointer(&pointer).unwrap().as_object().unwrap();
+            for field in fields.keys() {
+                let noted = RULES.iter().any(|(at, name, _)| *at == level && name == field);
+                let acted = acted.contains(&field.as_str());
+                assert!(noted != acted, "{kind}.{field}: noted {noted}, acted on {acted}");
+            }
+        }
     }
 }

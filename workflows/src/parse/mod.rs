@@ -65,4 +65,6 @@ pub fn deny_unknown_fields(diagnostics: &mut [Diagnostic]) {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

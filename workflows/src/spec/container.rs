@@ -46,6 +46,9 @@ macro_rules! container_like {
             /// Restart policy of init containers.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub restart_policy: Option<String>,
+            /// Rules that restart a container by its exit code.
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            pub restart_policy_rules: Vec<serde_json::Value>,
             /// Volume mounts.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub volume_mounts: Vec<k8s::VolumeMount>,

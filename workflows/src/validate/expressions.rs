@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::checker::Checker;
 use super::report::Place;
+use super::scope::Scope;
 use super::tags::{self, Tag};
 use crate::expr::{self, ExprError, ExprErrorKind, Fuel};
 use crate::resolve::has_tag;
@@ -14,10 +15,11 @@ use crate::spec::Template;
 const EXPRESSIONS: [&str; 2] = ["expression", "fromExpression"];
 
 impl Checker<'_> {
-    /// Checks the syntax of every expression in a template as written.
-    pub(super) fn expressions(&mut self, template: &Template, place: &Place) {
+    /// Checks the syntax of every expression in a template as written, and the names in its tags.
+    pub(super) fn expressions(&mut self, template: &Template, scope: &Scope, place: &Place) {
         let Ok(value) = serde_json::to_value(template) else { return };
         self.expressions_in(&value, &mut String::new(), "", place);
+        self.check_expressions(&value, scope, place);
     }
 
     /// Checks the syntax of every expression in a JSON value; `field` is the name of the value.

@@ -80,6 +80,29 @@ impl View<'_> {
             || (name.starts_with("workflow.parameters") && self.template_only)
     }
 
+    /// True when an expression may read the path: it is accepted as a tag, or names a map of what is in scope,
+    /// or something inside a value that is.
+    pub(super) fn knows(&self, path: &str) -> bool {
+        // Items are known per step; a node's own facts (status, startedAt, …) are known once the node is.
+        let node = path.strip_prefix("steps.").or_else(|| path.strip_prefix("tasks."));
+        let node = node.and_then(|rest| path.get(..path.len() - rest.len() + rest.find('.')?));
+        let path = match node {
+            Some(node) if !path[node.len()..].starts_with(".outputs") => node,
+            _ if path.starts_with("item.") => return true,
+            _ => path,
+        };
+        // A value may hold more inside; a map of names (`inputs.parameters`) holds just those.
+        let inside = |at: usize| self.has(&path[..at]) && !self.is_map(&path[..at]);
+        self.accepts(path) || self.is_map(path) || path.match_indices('.').skip(1).any(|(at, _)| inside(at))
+    }
+
+    /// True when there are names below this one.
+    fn is_map(&self, path: &str) -> bool {
+        let map = format!("{path}.");
+        let names = self.scope.names.iter().chain(&self.extra.names).chain(self.globals.keys());
+        names.into_iter().any(|name| name.starts_with(&map))
+    }
+
     /// Names in scope that resemble a name.
     pub(super) fn near(&self, name: &str) -> Vec<String> {
         let names = self.scope.names.iter().chain(&self.extra.names).chain(self.globals.keys());

@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
         }
         outputs::check(self, &processed.template, &scope, kind, &place);
         self.policies(&processed.template, kind, &place);
-        self.expressions(template, &place);
+        self.expressions(template, &scope, &place);
     }
 
     /// The kind, if there is exactly one.

@@ -450,3 +450,43 @@ fn f56_short_tags_do_not_make_large_texts() {
     valid(&text);
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
+
+fn unknown_names(text: &str) -> Vec<String> {
+    let found = check(text, Options::default());
+    found.into_iter().filter(|d| d.code == "expression-variable").map(|d| d.message).collect()
+}
+
+#[test]
+fn names_in_expressions_are_looked_up_in_scope() {
+    let leaf = |args: &str| {
+        main(&format!(
+            "  - {{name: main, inputs: {{parameters: [{{name: who, default: x}}]}}, container: {{image: i, args: [\"{args}\"]}}}}\n"
+        ))
+    };
+    for fine in [
+        "{{=inputs.parameters.who}}",
+        "{{=inputs.parameters['who'] + workflow.name}}",
+        "{{=toJson(inputs.parameters)}}",
+        "{{=inputs.parameters.nobody ?? 'x'}}",
+        "{{=sprig.upper(workflow.namespace)}}",
+        "{{=map(1..3, # + 1)}}",
+    ] {
+        assert_eq!(unknown_names(&leaf(fine)), Vec::<String>::new(), "{fine}");
+    }
+    let found = unknown_names(&leaf("{{=inputs.parameters.whom}}"));
+    assert!(found.len() == 1 && found[0].contains("`inputs.parameters.whom`"), "{found:?}");
+    let looped = |when: &str| {
+        steps(&format!(
+            "[{{name: a, template: leaf}}], [{{name: b, template: leaf, when: \"{when}\", withItems: [{{k: 1}}]}}]"
+        ))
+    };
+    assert_eq!(
+        unknown_names(&looped("{{=steps.a.status == 'Succeeded' && item.k == '1'}}")),
+        Vec::<String>::new()
+    );
+    let found = unknown_names(&looped("{{=steps.z.outputs.result == '1'}}"));
+    assert!(found.len() == 1 && found[0].contains("`steps.z.outputs.result`"), "{found:?}");
+    let task = "{name: a, template: leaf}, {name: b, template: leaf, depends: a, arguments: {parameters: [{name: p, value: \"{{=tasks.a.exitCode + tasks.c.exitCode}}\"}]}}";
+    let found = unknown_names(&dag(task));
+    assert!(found.len() == 1 && found[0].contains("`tasks.c.exitCode`"), "{found:?}");
+}

@@ -70,6 +70,20 @@ proptest! {
     }
 
     #[test]
+    fn f57_more_fuel_never_changes_an_answer_and_every_evaluation_ends(text in soup(), fuel in 1u64..4_000) {
+        let vars = vars();
+        if let Ok(program) = Program::compile(&text) {
+            let little = program.eval(&vars, &mut Fuel::new(fuel).with_memory_bytes(1 << 16));
+            let plenty = program.eval(&vars, &mut Fuel::new(200_000).with_memory_bytes(1 << 22));
+            match little {
+                Err(error) if error.kind == super::super::ExprErrorKind::Fuel => {}
+                Err(error) => prop_assert_eq!(Some(error.kind), plenty.err().map(|e| e.kind)),
+                Ok(value) => prop_assert_eq!(Some(value), plenty.ok()),
+            }
+        }
+    }
+
+    #[test]
     fn v2_values_are_inserted_verbatim(value in soup(), before in "([a-z }=]|\\{[a-z =])*", after in "[a-z ]{0,6}") {
         let mut vars = Vars::new();
         vars.set("v", value.clone());
