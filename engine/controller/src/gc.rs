@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use runner_store::{Catalog, Maintenance, StreamId, TimeRange, WorkflowQuery, WorkflowSort};
 
 use crate::clock::after;
+use crate::collect::{self, Occasion};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::load;
+use crate::load::{self, Replay};
 use crate::projection::RowDetail;
 
 /// Part of the finished workflows that one scan may delete: a clock that was set to the future by mistake costs
@@ -84,7 +85,24 @@ async fn scan(core: &Core, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Deletes a finished workflow: the directories of its attempts, then its stream. Cut off in between, it can be
+/// Deletes what `artifactGC` ties to the deletion of the workflow. One that cannot be read has no known artifacts.
+async fn collect_artifacts(core: &Core, stream: &StreamId) -> Result<()> {
+    if core.options.delete_artifact.is_none() {
+        return Ok(());
+    }
+    let mut replay = Replay::new(stream.clone());
+    let read = replay.advance(core.store.as_ref(), &mut |_, _| {}).await;
+    match read.and_then(|_| replay.snapshot()) {
+        Ok(found) => collect::sweep(core, &found.plan, &found.status, Occasion::Deletion).await,
+        Err(Error::Corrupt { reason, .. }) => {
+            tracing::warn!(%stream, reason, "artifacts are not known; they stay");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes a finished workflow: its artifacts as `artifactGC` says, the directories of its attempts, then its stream. Cut off in between, it can be
 /// asked for again.
 pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
     let store = core.store.as_ref();
@@ -93,6 +111,7 @@ pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
     if !info.closed {
         return Err(Error::Refused("it has not ended: stop or terminate it first".to_owned()));
     }
+    collect_artifacts(core, stream).await?;
     match load::attempts(store, stream).await {
         Ok(attempts) => {
             for id in attempts {

@@ -9,6 +9,7 @@ use runner_runners::{AttemptId, AttemptSpec, LogQuery, Runner, Sink};
 use tokio::sync::oneshot;
 
 use crate::clock::sleep;
+use crate::collect;
 use crate::core::Core;
 use crate::gate::Effect;
 use crate::inbox::{Attempt, Letter, Start};
@@ -59,7 +60,7 @@ fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
         capture_result: plan.capture_result,
         timeout: plan.timeout,
         step_key: plan.step_key,
-        repository: core.options.repository.clone(),
+        repository: collect::repository(core, &run.plan),
         share_cwd: annotations.get(SHARE_CWD).map(Into::into),
         env: vec![(runner_runners::ATTEMPT_VARIABLE.to_owned(), plan.execution.to_string())],
         archive_logs: plan.archive_logs,

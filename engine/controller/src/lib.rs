@@ -7,6 +7,7 @@
 //! and takes its next turn like any other.
 
 mod clock;
+mod collect;
 mod controller;
 mod core;
 mod dispatch;
@@ -35,6 +36,7 @@ mod verify;
 mod worker;
 
 pub use clock::{Clock, Ids, SUFFIX_ALPHABET, SUFFIX_LENGTH, SystemClock, SystemIds, suffix_from};
+pub use collect::DeleteArtifact;
 pub use controller::{Controller, Leave};
 pub use error::{Error, Result};
 pub use follow::Ending;

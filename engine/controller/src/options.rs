@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use runner_runners::ArtifactRepository;
 
+use crate::collect::DeleteArtifact;
 use crate::gate::{Auto, Gate};
 use crate::owner;
 
@@ -41,6 +42,8 @@ pub struct Options {
     pub grace: Duration,
     /// Where artifacts without a location go.
     pub repository: ArtifactRepository,
+    /// Deletes artifacts that `artifactGC` wants to be gone; nothing is deleted without it.
+    pub delete_artifact: Option<DeleteArtifact>,
     /// Below this directory processes keep the bytes of volume claims; nothing is removed without it.
     pub claims: Option<PathBuf>,
     /// A workflow with nothing to do for this long is put away; only with `adopt`, which also wakes it.
@@ -71,6 +74,7 @@ impl Options {
             max_running: 64,
             grace: Duration::from_secs(30),
             repository: ArtifactRepository::Local { root: state_dir.join("artifacts") },
+            delete_artifact: None,
             unload_after: Duration::from_secs(60),
             gc_every: Some(Duration::from_secs(600)),
             answer_within: Duration::from_secs(10),

@@ -6,6 +6,7 @@ use runner_store::{Append, Journal, Wakeup};
 
 use super::{End, FIRST_PAUSE, Worker};
 use crate::clock::{after, sleep};
+use crate::collect::{self, Occasion};
 use crate::gc;
 use crate::inbox;
 use crate::projection;
@@ -27,6 +28,11 @@ impl Worker {
                 self.look_for_commands = true;
                 return Ok(());
             }
+        }
+        // Before the stream is closed: an engine that dies here leaves it to the next one.
+        let (plan, status) = (&self.run.plan, &self.run.status);
+        if let Err(error) = collect::sweep(&self.core, plan, status, Occasion::Completion).await {
+            tracing::warn!(stream = %self.lease.stream, %error, "artifacts are left until the workflow is deleted");
         }
         let status = &self.run.status;
         gc::remove_claims(&self.core, &status.namespace, status.released_claims()).await;
