@@ -16,11 +16,13 @@ pub fn run(step: &Step) -> Result<Done, Failure> {
         return Err(problem("unable to process data source: no valid source is used for data template"));
     }
     let path = step.input_path("data").ok_or_else(|| Failure::error("the paths were not listed"))?;
-    let text = std::fs::read(path).map_err(|error| problem(format!("unable to process data source: {error}")))?;
+    let text =
+        std::fs::read(path).map_err(|error| problem(format!("unable to process data source: {error}")))?;
     let paths: Value = serde_json::from_slice(&text)
         .map_err(|error| problem(format!("unable to process data source: {error}")))?;
     let expressions = data.transformation.iter().map(|step| step.expression.as_str());
-    let value = transform(paths, expressions).map_err(|why| problem(format!("unable to process data transformation: {why}")))?;
+    let value = transform(paths, expressions)
+        .map_err(|why| problem(format!("unable to process data transformation: {why}")))?;
     Ok(Done::result(value.to_string()))
 }
 
@@ -34,7 +36,9 @@ fn transform<'a>(mut data: Value, expressions: impl Iterator<Item = &'a str>) ->
         if expression.is_empty() {
             continue;
         }
-        let failed = |error: runner_workflows::expr::ExprError| format!("error processing data step {number}: {error}");
+        let failed = |error: runner_workflows::expr::ExprError| {
+            format!("error processing data step {number}: {error}")
+        };
         let program = Program::compile(expression).map_err(failed)?;
         let mut vars = Vars::new();
         vars.set_value("data", data);

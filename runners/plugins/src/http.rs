@@ -93,7 +93,9 @@ fn headers(step: &Step, http: &HttpTemplate, method: &Method) -> Result<(HeaderM
             None => header.value.clone(),
         };
         // The value itself is not quoted: it may be a secret.
-        let bad = |what: &str| Failure::failed(format!("net/http: invalid header field {what} for {:?}", header.name));
+        let bad = |what: &str| {
+            Failure::failed(format!("net/http: invalid header field {what} for {:?}", header.name))
+        };
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| bad("name"))?;
         let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| bad("value"))?;
         value.set_sensitive(source.is_some());

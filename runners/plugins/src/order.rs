@@ -52,7 +52,11 @@ impl Done {
         outputs.result = self.result.or(outputs.result);
         for (name, value) in self.parameters {
             outputs.parameters.retain(|known| known.name != name);
-            outputs.parameters.push(Parameter { name, value: Some(AnyString(value)), ..Parameter::default() });
+            outputs.parameters.push(Parameter {
+                name,
+                value: Some(AnyString(value)),
+                ..Parameter::default()
+            });
         }
         outputs
     }
@@ -210,7 +214,9 @@ impl Step {
                 message: done.message.clone(),
                 outputs: done.into_outputs(),
             },
-            Err(failure) => Report { phase: failure.phase, message: failure.message, outputs: *failure.outputs },
+            Err(failure) => {
+                Report { phase: failure.phase, message: failure.message, outputs: *failure.outputs }
+            }
         };
         let broken = |error: std::io::Error| Failure::error(format!("the report cannot be written: {error}"));
         let text = serde_json::to_vec(&report).map_err(|error| broken(error.into()))?;

@@ -71,14 +71,18 @@ async fn converse(step: &Step, server: &ServerOrder) -> Result<Done, Failure> {
             return Err(Failure::failed("no plugin executed the template"));
         };
         let pause = reply.requeue.as_deref().map(pause).transpose()?.filter(|pause| !pause.is_zero());
-        if let Some((Ok(done), Ok(total))) = node.progress.split_once('/').map(|(d, t)| (d.parse(), t.parse())) {
+        if let Some((Ok(done), Ok(total))) =
+            node.progress.split_once('/').map(|(d, t)| (d.parse(), t.parse()))
+        {
             step.progress(done, total);
         }
         match (finished(node), pause) {
             (Some(outcome), _) => return outcome,
             (None, Some(pause)) => tokio::time::sleep(pause).await,
             (None, None) => {
-                return Err(Failure::error("the plugin is neither done nor wants to be asked again (requeue)"));
+                return Err(Failure::error(
+                    "the plugin is neither done nor wants to be asked again (requeue)",
+                ));
             }
         }
     }
@@ -145,8 +149,9 @@ fn answer((status, body): (reqwest::StatusCode, String)) -> Result<Reply, Failur
 
 /// A Go duration such as `1m30s`.
 fn pause(text: &str) -> Result<Duration, Failure> {
-    runner_runners::typed::go_duration(text)
-        .ok_or_else(|| Failure::error(format!("the plugin answered the requeue {text:?}, which is no duration")))
+    runner_runners::typed::go_duration(text).ok_or_else(|| {
+        Failure::error(format!("the plugin answered the requeue {text:?}, which is no duration"))
+    })
 }
 
 #[cfg(test)]
@@ -157,7 +162,9 @@ mod tests {
     fn phases_of_a_reply_decide() {
         let node = |phase: &str| Node { phase: phase.into(), message: "m".into(), ..Node::default() };
         assert!(matches!(finished(node("Succeeded")), Some(Ok(done)) if done.message == "m"));
-        assert!(matches!(finished(node("Failed")), Some(Err(f)) if f.phase == ExitPhase::Failed && f.message == "m"));
+        assert!(
+            matches!(finished(node("Failed")), Some(Err(f)) if f.phase == ExitPhase::Failed && f.message == "m")
+        );
         assert!(matches!(finished(node("Error")), Some(Err(f)) if f.phase == ExitPhase::Error));
         assert!(finished(node("Running")).is_none());
         assert!(matches!(finished(node("Odd")), Some(Err(f)) if f.message.contains("Odd")));
