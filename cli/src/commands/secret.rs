@@ -55,7 +55,7 @@ Shows where a Secret comes from and which keys it has. Values are never printed.
 
 const DELETE: &str = "Examples:
   $ runner secret delete forge
-  $ runner secret delete forge mail
+  $ runner secret delete mail chat
 
 Deletes Secrets that `runner apply` has stored. Files and variables are not touched.";
 
