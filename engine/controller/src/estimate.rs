@@ -53,9 +53,30 @@ async fn look(
     Ok(Some(Estimates::of(&name, seconds(started_at, finished_at), durations)))
 }
 
+/// Whole seconds, at least one: Argo's runs take seconds, those of processes may take milliseconds, and nobody sees an
+/// estimate of none.
 fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> i64 {
     match (from, to) {
-        (Some(from), Some(to)) => to.duration_since(from).as_secs().max(0),
+        (Some(from), Some(to)) => {
+            let took = to.duration_since(from);
+            if took.is_positive() { took.as_secs().max(1) } else { 0 }
+        }
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn a_run_of_milliseconds_took_a_second() {
+        let at = |millis: i64| jiff::Timestamp::from_millisecond(millis).ok();
+        assert_eq!(seconds(at(1000), at(1005)), 1);
+        assert_eq!(seconds(at(1000), at(8000)), 7);
+        assert_eq!(seconds(at(1000), at(8001)), 7);
+        assert_eq!(seconds(at(1000), at(1000)), 0);
+        assert_eq!(seconds(at(2000), at(1000)), 0);
+        assert_eq!(seconds(at(1000), None), 0);
     }
 }
