@@ -15,8 +15,11 @@ use runner_workflows::schedule::Schedule;
 use runner_workflows::spec::CronWorkflow;
 use runner_workflows::validate::{Options, validate, validate_cron_workflow};
 
+/// What is done with an input.
+pub type Feed = fn(&str);
+
 /// Every feed with its name.
-pub const ALL: [(&str, fn(&str)); 4] =
+pub const ALL: [(&str, Feed); 4] =
     [("workflow", workflow), ("tags", tags), ("conditions", conditions), ("cron", cron)];
 
 /// A whole file: parse, validate, resolve, plan. What lint accepts must become a plan.
@@ -80,7 +83,7 @@ pub fn conditions(input: &str) {
     let _ = when::evaluate(input, &mut Fuel::default());
     let _ = when::check(input);
     if let Ok(condition) = Condition::compile(input) {
-        let lookup = |name: &str| (name.len() % 2 == 0).then(|| Value::from(name.len()));
+        let lookup = |name: &str| name.len().is_multiple_of(2).then(|| Value::from(name.len()));
         let _ = condition.eval(&lookup, &mut Fuel::default());
     }
     let Ok(parsed) = depends::parse(input) else { return };
