@@ -191,6 +191,7 @@ async fn v32_a_step_inherits_an_allow_list_and_three_descriptors() {
     let exit = succeed(&*runner, attempt(&processes, "v32", template)).await;
     drop(leaked);
     let allowed = [
+        "ARGO_PROGRESS_FILE",
         "HOME",
         "HOSTNAME",
         "LANG",
