@@ -158,11 +158,14 @@ fn plain_durations(text: &str) -> String {
 fn conjunction(source: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut depth, mut start, mut quote, mut skip) = (0_usize, 0, None, false);
+    // what stands outside of texts
+    let mut bare = String::new();
     for (at, c) in source.char_indices() {
         if skip {
             skip = false;
             continue;
         }
+        bare.push(if quote.is_none() { c } else { ' ' });
         match (quote, c) {
             (Some(_), '\\') => skip = true,
             (Some(open), c) if c == open => quote = None,
@@ -180,9 +183,8 @@ fn conjunction(source: &str) -> Vec<&str> {
         }
     }
     parts.push(source.get(start..).unwrap_or_default());
-    let words =
-        |part: &&str| part.split(|c: char| !c.is_ascii_alphanumeric()).any(|w| matches!(w, "or" | "let"));
-    if parts.iter().any(|part| words(part) && !part.contains(['"', '\''])) { Vec::new() } else { parts }
+    let words = bare.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    if words.into_iter().any(|word| matches!(word, "or" | "let")) { Vec::new() } else { parts }
 }
 
 fn narrow(query: &mut WorkflowQuery, part: &str, now: Timestamp) {
