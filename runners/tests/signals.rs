@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::Processes;
 use common::conformance::{Subject, attempt, channel, finished, next, run, script};
-use runner_runners::{ExitPhase, IsolationChoice, Observation, Runner};
+use runner_runners::{ExitPhase, IsolationChoice, Observation};
 use runner_workflows::spec::Template;
 
 const MODES: [IsolationChoice; 2] = [IsolationChoice::Auto, IsolationChoice::Remap];
