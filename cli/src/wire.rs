@@ -268,7 +268,7 @@ impl Wire {
     }
 
     /// The executor of runs that name none.
-    fn executor(&self) -> Result<Executor> {
+    pub fn executor(&self) -> Result<Executor> {
         let named = self.config.runners.default.as_deref();
         named.map_or(Ok(Executor::default()), |name| {
             name.parse().map_err(|why: String| Failure::usage(format!("runners.default: {why}")))

@@ -136,7 +136,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         }
     };
     // a reader of stdout that is gone is no reason to end what was just started
-    let _gone = runs.iter().try_for_each(|running| announce(wire, running));
+    let _gone = runs.iter().try_for_each(|running| announce(wire, running, args.executor));
     if args.detach {
         engine.shutdown(Leave::HandOver).await;
         super::engine::spawn(wire)?;
@@ -249,14 +249,15 @@ fn style(args: &Args, console: &Console) -> Style {
     run::style(console, args.watch)
 }
 
-fn announce(wire: &Wire, running: &Running) -> Result<()> {
+fn announce(wire: &Wire, running: &Running, executor: Option<Executor>) -> Result<()> {
     let console = &wire.console;
     match console.format {
         Some(Format::Name) => console.data(&running.name)?,
         Some(Format::Table | Format::Wide | Format::Json | Format::Jsonl | Format::Yaml) | None => {
             let word = if running.existing { "already submitted" } else { "submitted" };
-            console
-                .say(&format!("{word} {}   executor: process · store: {}", running.name, wire.place.shown));
+            let executor = executor.map_or_else(|| wire.executor(), Ok)?.name();
+            let (name, store) = (&running.name, &wire.place.shown);
+            console.say(&format!("{word} {name}   executor: {executor} · store: {store}"));
         }
     }
     Ok(())
