@@ -83,21 +83,21 @@ pub fn emissions(plan: &Plan, status: &WorkflowStatus, facts: &[Fact]) -> Vec<Re
     }
     let mut seen = BTreeSet::new();
     for fact in facts {
-        match fact {
+        let ended = match fact {
             Fact::WorkflowFinished { .. } => {
-                let Some(metrics) = &plan.workflow.spec.metrics else { continue };
+                let own = plan.workflow.spec.metrics.iter().flat_map(|metrics| &metrics.prometheus);
                 let vars = scope::of_workflow(plan, status);
-                out.extend(metrics.prometheus.iter().filter_map(|metric| emission(metric, &vars)));
+                out.extend(own.filter_map(|metric| emission(metric, &vars)));
+                None
             }
             Fact::AttemptFinished { ix, .. }
             | Fact::AttemptLost { ix, .. }
             | Fact::NodeFinished { ix, .. }
-            | Fact::MemoHit { ix, .. } => {
-                if seen.insert(*ix) && speaks(status, *ix) {
-                    of_node(plan, status, *ix, &mut out);
-                }
-            }
-            _ => {}
+            | Fact::MemoHit { ix, .. } => Some(*ix),
+            _ => None,
+        };
+        if let Some(ix) = ended.filter(|ix| seen.insert(*ix) && speaks(status, *ix)) {
+            of_node(plan, status, ix, &mut out);
         }
     }
     out
@@ -173,8 +173,11 @@ pub(crate) fn is_realtime(metric: &Prometheus) -> bool {
     metric.gauge.as_ref().is_some_and(|gauge| gauge.realtime == Some(true))
 }
 
-/// Name, help and labels with their values; none when `when` is false.
-fn head(metric: &Prometheus, vars: &Vars) -> Result<Option<(String, String, Vec<(String, String)>)>, String> {
+/// Name, help and labels, with their values.
+type Head = (String, String, Vec<(String, String)>);
+
+/// The head of a metric; none when `when` is false.
+fn head(metric: &Prometheus, vars: &Vars) -> Result<Option<Head>, String> {
     if metric.help.is_empty() {
         return Err(format!("metric '{}' must contain a help string under 'help: ' field", metric.name));
     }
