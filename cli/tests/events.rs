@@ -248,7 +248,7 @@ fn post(port: u16, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(
 }
 
 fn workflows(place: &Place, namespace: &str) -> Vec<Value> {
-    let ran = place.run(&["list", "-n", namespace, "-o", "json"]).code(0);
+    let ran = place.run(&["list", "-n", namespace, "--limit", "0", "-o", "json"]).code(0);
     ran.json().as_array().cloned().unwrap_or_default()
 }
 
