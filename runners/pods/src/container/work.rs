@@ -237,9 +237,9 @@ impl Work<'_> {
     async fn dismiss(&self, left: &mut [Ended]) {
         let grace = self.shared.process.grace();
         let mut names = Vec::new();
-        for index in self.inits() + self.mains()..self.total() {
-            if left[index].exit_code.is_none() && !left[index].dismissed {
-                left[index].dismissed = true;
+        for (index, one) in left.iter_mut().enumerate().skip(self.inits() + self.mains()) {
+            if one.exit_code.is_none() && !one.dismissed {
+                one.dismissed = true;
                 names.push(self.name(index, 0));
             }
         }
