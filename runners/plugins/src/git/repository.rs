@@ -397,7 +397,7 @@ fn check_host(remote: &Remote, transport: &Transport) -> Result<()> {
             host.split([':', '/']).next().unwrap_or_default().to_owned()
         }
     };
-    if allowed.iter().any(|name| *name == host) {
+    if allowed.contains(&host) {
         return Ok(());
     }
     Err(Failure::Input(format!("repository {:?}: the host {host} is not among allowedHosts", remote.url)))
