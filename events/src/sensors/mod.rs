@@ -177,14 +177,7 @@ impl Sensors {
     async fn care(&mut self, name: &str) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
         if let Some(known) = self.known.get_mut(name) {
-            let set = self.modes.values().filter(|mode| mode.sensor == name);
-            let inputs = set.map(|mode| Input::SetMode {
-                trigger: mode.trigger.clone(),
-                mode: mode.mode,
-                by: mode.by.clone(),
-            });
-            let inputs: Vec<Input> = inputs.chain([Input::Tick]).collect();
-            known.turn(self.store.as_ref(), inputs, now).await?;
+            known.turn(self.store.as_ref(), vec![Input::Tick], now).await?;
         }
         self.start(name, now).await?;
         Ok(self.known.get(name).and_then(|known| next_wakeup(&known.status, now)))
@@ -204,6 +197,26 @@ impl Sensors {
         for manifest in &manifests {
             if let Err(error) = self.apply(manifest).await {
                 tracing::warn!(sensor = key(manifest), %error, "not driven");
+            }
+        }
+        self.set_modes().await
+    }
+
+    /// Tells the sensors what people want of their triggers, before they see another event.
+    async fn set_modes(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let names: Vec<String> = self.known.keys().cloned().collect();
+        for name in &names {
+            let Some(known) = self.known.get_mut(name) else { continue };
+            let set = self.modes.values().filter(|mode| mode.sensor == *name);
+            let inputs = set.map(|mode| Input::SetMode {
+                trigger: mode.trigger.clone(),
+                mode: mode.mode,
+                by: mode.by.clone(),
+            });
+            if let Err(error) = known.turn(self.store.as_ref(), inputs.collect(), now).await {
+                self.known.remove(name);
+                return Err(error);
             }
         }
         Ok(())
