@@ -30,10 +30,11 @@ async fn fill(store: &SqliteStore, rows: usize) {
             append.create.as_mut().unwrap().name.clone_from(&name);
             let row = append.workflow.as_mut().unwrap();
             row.name = name;
-            row.phase = if number % 1000 == 0 { "Failed" } else { "Succeeded" }.to_owned();
+            row.phase = if number.is_multiple_of(1000) { "Failed" } else { "Succeeded" }.to_owned();
             row.created_at = at(number * 10);
             row.started_at = Some(at(number * 10));
-            row.finished_at = Some(at(number * 10 + if number % 5_000 == 0 { 1_000 } else { number % 300 }));
+            row.finished_at =
+                Some(at(number * 10 + if number.is_multiple_of(5_000) { 1_000 } else { number % 300 }));
             row.labels = BTreeMap::from([
                 ("team".to_owned(), format!("team-{}", number % 20)),
                 ("ticket".to_owned(), format!("T-{}", number / 50)),

@@ -3,8 +3,8 @@
 
 pub mod apply;
 pub mod completion;
-pub mod convert;
 pub mod control;
+pub mod convert;
 pub mod cron;
 pub mod db;
 pub mod delete;

@@ -195,7 +195,7 @@ pub fn why(status: &Status, trigger: &str, judged: &[Judgement], collected: bool
         },
     };
     let mine: Vec<&Judgement> =
-        judged.iter().filter(|one| conditions.names().iter().any(|name| *name == one.dependency)).collect();
+        judged.iter().filter(|one| conditions.names().contains(&one.dependency)).collect();
     if mine.is_empty() {
         return "none of its dependencies names this event".to_owned();
     }

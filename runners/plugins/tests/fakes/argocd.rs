@@ -9,29 +9,29 @@ use super::http::{Answer, Request, Server};
 
 /// What the fake holds, and how it behaves.
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     /// The operation that runs, as in `status.operationState`.
-    pub running: Option<Value>,
+    pub(crate) running: Option<Value>,
     /// The last one that ended.
-    pub last: Option<Value>,
+    pub(crate) last: Option<Value>,
     /// How many looks an operation takes.
-    pub looks: u32,
+    pub(crate) looks: u32,
     /// Looks until the running one ends.
-    pub left: u32,
+    pub(crate) left: u32,
     /// Looks after a sync during which the status is still the one before it.
-    pub stale: u32,
+    pub(crate) stale: u32,
     /// Syncs that were begun, by the key in their info.
-    pub syncs: Vec<String>,
+    pub(crate) syncs: Vec<String>,
     /// The next answers to a sync are lost after it began.
-    pub lose_answers: u32,
+    pub(crate) lose_answers: u32,
     /// Health once synced.
-    pub health: String,
+    pub(crate) health: String,
     /// How operations end.
-    pub ending: String,
+    pub(crate) ending: String,
 }
 
 /// Starts the fake.
-pub fn start() -> (Server, Arc<Mutex<State>>) {
+pub(crate) fn start() -> (Server, Arc<Mutex<State>>) {
     let state = State { looks: 2, health: "Healthy".into(), ending: "Succeeded".into(), ..State::default() };
     let state = Arc::new(Mutex::new(state));
     let own = state.clone();
@@ -73,7 +73,7 @@ fn answer(state: &mut State, request: &Request) -> Answer {
 }
 
 /// Begins an operation, ours or somebody else's.
-pub fn begin(state: &mut State, key: &str, revision: &str) {
+pub(crate) fn begin(state: &mut State, key: &str, revision: &str) {
     state.syncs.push(key.to_owned());
     state.left = state.looks;
     let info = json!([{"name": "runner-step-key", "value": key}]);

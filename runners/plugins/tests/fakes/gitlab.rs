@@ -9,19 +9,19 @@ use super::http::{Answer, Request, Server};
 
 /// What the fake holds, and how it misbehaves.
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     /// Merge requests as the API shows them.
-    pub requests: Vec<Value>,
+    pub(crate) requests: Vec<Value>,
     /// Notes as the API shows them.
-    pub notes: Vec<Value>,
+    pub(crate) notes: Vec<Value>,
     /// So many of the next requests that change something are carried out, and their answer is lost.
-    pub lose_answers: u32,
+    pub(crate) lose_answers: u32,
     /// The next listings pretend that there is nothing yet, as a replica that lags.
-    pub blind_lists: u32,
+    pub(crate) blind_lists: u32,
 }
 
 /// Starts the fake.
-pub fn start() -> (Server, Arc<Mutex<State>>) {
+pub(crate) fn start() -> (Server, Arc<Mutex<State>>) {
     let state = Arc::new(Mutex::new(State::default()));
     let own = state.clone();
     (Server::start(move |request| answer(&mut own.lock().unwrap(), request)), state)
@@ -92,7 +92,7 @@ fn create(state: &mut State, body: &Value) -> (u16, Value) {
 }
 
 fn update(state: &mut State, iid: &str, body: &Value) -> (u16, Value) {
-    let Some(one) = state.requests.iter_mut().find(|one| one["iid"].to_string() == iid) else {
+    let Some(one) = state.requests.iter_mut().find(|one| one["iid"].as_u64() == iid.parse().ok()) else {
         return (404, json!({"message": "404 Not found"}));
     };
     for (key, value) in body.as_object().unwrap() {

@@ -10,33 +10,33 @@ use serde_json::Value;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// GET, POST, ...
-    pub method: String,
+    pub(crate) method: String,
     /// The path as it was sent, still encoded.
-    pub path: String,
+    pub(crate) path: String,
     /// The query, decoded.
-    pub query: BTreeMap<String, String>,
+    pub(crate) query: BTreeMap<String, String>,
     /// Headers, names in lower case.
-    pub headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     /// The body; null without one.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 /// What a fake answers: a status and a body, or nothing at all (the connection breaks).
-pub type Answer = Option<(u16, Value)>;
+pub(crate) type Answer = Option<(u16, Value)>;
 
 /// A server on 127.0.0.1 that lives until the end of the process.
-pub struct Server {
+pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`
-    pub url: String,
+    pub(crate) url: String,
     /// Every request so far.
-    pub requests: Arc<Mutex<Vec<Request>>>,
+    pub(crate) requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
     /// Starts with a handler.
-    pub fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
