@@ -395,7 +395,7 @@ fn events_test_explains_and_its_exit_code_is_for_ci() {
     let yes = place.run(&[&test[..], &["yes.json"]].concat()).code(0);
     yes.out_has("✓ argo-events/argocd-notifications on-failed")
         .out_has("✗ argo-events/argocd-notifications on-degraded")
-        .out_has("is argocd.app.sync.failed")
+        .out_has("(is \"argocd.app.sync.failed\")")
         .out_has("generateName: sync-failed-")
         .out_has("value: shop");
     place.run(&[&test[..], &["no.json"]].concat()).code(1).out_has("argocd.app.deployed");

@@ -139,7 +139,7 @@ fn resubmit_makes_a_new_run() {
     let name = place.run(&["resubmit", "one", "-o", "name", "-p", "message=again"]).code(0).out;
     assert_ne!(name.trim(), "one");
     assert_eq!(place.run(&["logs", name.trim(), "--no-prefix"]).code(0).out, "again\n");
-    place.run(&["resubmit", "one", "--memoized"]).code(2).err_has("not built in yet");
+    place.run(&["resubmit", "one", "--memoized"]).code(7).err_has("must be Failed or Error");
 }
 
 #[test]

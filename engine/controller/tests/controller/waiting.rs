@@ -252,13 +252,18 @@ async fn a_runner_that_is_not_willing_is_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kinds_without_a_runner_are_errors_that_say_so() {
+async fn an_executor_without_a_runner_is_an_error_that_says_so() {
     let lab = Lab::new();
     let engine = lab.engine();
-    let run = submit(&engine, "w", spec(&[json!({"name": "main", "http": {"url": "http://x"}})])).await;
+    let template = json!({
+        "name": "main",
+        "metadata": {"annotations": {"runner/executor": "kubernetes"}},
+        "container": {"image": "i", "command": ["c"]},
+    });
+    let run = submit(&engine, "w", spec(&[template])).await;
     assert_eq!(finished(&engine, &run.uid).await, WorkflowPhase::Error);
     let message = status(&engine, "w").await.status.message;
-    assert!(message.contains("not built in yet"), "{message}");
+    assert!(message.contains("no runner for executor \"kubernetes\" is configured"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,7 +108,7 @@ fn a_generic_hmac_has_header_prefix_and_encoding() {
 #[test]
 fn v28_only_addresses_of_the_service_are_good() {
     let good = r#"{"Type":"Notification","MessageId":"1","TopicArn":"t","Message":"m","Timestamp":"x",
-        "SignatureVersion":"2","Signature":"AA==","SigningCertURL":"URL"}"#;
+        "SignatureVersion":"2","Signature":"AA==","SigningCertURL":"WHERE"}"#;
     for (url, ok) in [
         ("https://sns.us-east-1.amazonaws.com/a.pem", true),
         ("https://sns.cn-north-1.amazonaws.com.cn/a.pem", true),
@@ -122,7 +122,7 @@ fn v28_only_addresses_of_the_service_are_good() {
         ("https://sns..amazonaws.com/a.pem", false),
         ("https://127.0.0.1/a.pem", false),
     ] {
-        let found = sns::Message::parse(good.replace("URL", url).as_bytes());
+        let found = sns::Message::parse(good.replace("WHERE", url).as_bytes());
         assert_eq!(found.is_ok(), ok, "{url}: {found:?}");
     }
 }

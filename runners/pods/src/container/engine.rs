@@ -255,6 +255,18 @@ impl Engine {
         Ok(Box::pin(docker.logs(&name, Some(options))))
     }
 
+    /// The last line that the engine kept of an ended container's output, without its time.
+    pub(super) async fn last_line(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        let options = query::LogsOptionsBuilder::default().stdout(true).stderr(true).tail("1").build();
+        let docker = self.docker().await?.clone();
+        let mut pieces = std::pin::pin!(docker.logs(name, Some(options)));
+        let mut line = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            line.extend_from_slice(&piece?.into_bytes());
+        }
+        Ok(line)
+    }
+
     /// Whether an image is there.
     pub(super) async fn has_image(&self, image: &str) -> Result<bool, Failure> {
         match self.docker().await?.inspect_image(image).await.map_err(Failure::from) {

@@ -16,8 +16,31 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Wait before an engine that could not be reached is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Bytes of standard error that are looked at when a command could not be started.
+/// Bytes of each output that are remembered: for what init says when a command could not be started, and to see
+/// whether the end of the output arrived.
 const LAST_WORDS: usize = 512;
+
+/// The last bytes of each output.
+#[derive(Default)]
+struct LastWords {
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl LastWords {
+    fn add(&mut self, stream: Stream, text: &[u8]) {
+        let words = if stream == Stream::Stderr { &mut self.err } else { &mut self.out };
+        words.extend_from_slice(text);
+        words.drain(..words.len().saturating_sub(LAST_WORDS));
+    }
+
+    /// Whether this line is the last of one of them.
+    fn end_with(&self, line: &[u8]) -> bool {
+        let line = line.trim_ascii_end();
+        let line = line.get(line.len().saturating_sub(LAST_WORDS / 2)..).unwrap_or_default();
+        self.out.trim_ascii_end().ends_with(line) || self.err.trim_ascii_end().ends_with(line)
+    }
+}
 
 /// Where output comes from.
 pub(super) enum Source {
@@ -46,7 +69,7 @@ pub(super) async fn follow(
     open: impl Fn() -> Result<GuestLog, Error>,
     source: Source,
 ) -> Result<End, Error> {
-    let (mut log, mut source, mut last_words) = (open()?, source, Vec::new());
+    let (mut log, mut source, mut last_words) = (open()?, source, LastWords::default());
     let mut ended = std::pin::pin!(ended(engine, name));
     let mut lost_at = None;
     let state = loop {
@@ -69,8 +92,10 @@ pub(super) async fn follow(
     // What it wrote last may still be on its way.
     while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await {}
     let ended_at = state.as_ref().and_then(|state| state.finished_at);
-    if let (Some(lost_at), Some(ended_at)) = (lost_at, ended_at)
-        && lost_at < ended_at
+    let lost = matches!((lost_at, ended_at), (Some(lost_at), Some(ended_at)) if lost_at < ended_at);
+    // An engine may close what we are attached to before it has sent the end of the output.
+    let cut = engine.last_line(name).await.is_ok_and(|line| !last_words.end_with(&line));
+    if (lost || cut)
         && let Ok(history) = engine.history(name).await
     {
         // Nobody knows what was missed in between: from the beginning, now that it is all there.
@@ -81,7 +106,7 @@ pub(super) async fn follow(
     }
     let code = state.as_ref().map(|state| state.exit_code);
     // catatonit ends with 1 then, tini as a shell does.
-    let init_failed = if matches!(code, Some(1 | 126 | 127)) { of_init(&last_words) } else { None };
+    let init_failed = if matches!(code, Some(1 | 126 | 127)) { of_init(&last_words.err) } else { None };
     Ok(End { state, result: log.finish(), init_failed })
 }
 
@@ -94,7 +119,7 @@ fn of_init(last_words: &[u8]) -> Option<String> {
 }
 
 /// Takes one piece of output; false at the end.
-async fn pump(source: &mut Source, log: &mut GuestLog, last_words: &mut Vec<u8>) -> bool {
+async fn pump(source: &mut Source, log: &mut GuestLog, last_words: &mut LastWords) -> bool {
     let (output, timed) = match source {
         Source::Live(output) => (output, false),
         Source::Kept(output) => (output, true),
@@ -115,10 +140,7 @@ async fn pump(source: &mut Source, log: &mut GuestLog, last_words: &mut Vec<u8>)
         }
     };
     let (at, text) = if timed { split(&bytes) } else { (Timestamp::now(), bytes.as_ref()) };
-    if stream == Stream::Stderr {
-        last_words.extend_from_slice(text);
-        last_words.drain(..last_words.len().saturating_sub(LAST_WORDS));
-    }
+    last_words.add(stream, text);
     log.write(stream, at, text);
     true
 }
@@ -162,5 +184,14 @@ mod tests {
         assert_eq!(at, "2026-11-21T05:54:43.5Z".parse().unwrap());
         assert_eq!(text, b"out put\n");
         assert_eq!(split(b"no time").1, b"no time");
+    }
+
+    #[test]
+    fn the_end_of_an_output_is_known_by_its_last_line() {
+        let mut words = LastWords::default();
+        words.add(Stream::Stdout, b"one\ntwo\n");
+        words.add(Stream::Stderr, b"bad\n");
+        assert!(words.end_with(b"two\n") && words.end_with(b"bad") && words.end_with(b""));
+        assert!(!words.end_with(b"three\n"));
     }
 }
