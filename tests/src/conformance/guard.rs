@@ -52,7 +52,8 @@ mod tests {
         assert_eq!(guarded(patient, || 1), Ok(1));
         let panicked = guarded(patient, || std::panic::panic_any("boom"));
         assert_eq!(panicked, Err("panic: boom".to_owned()));
-        let hung: Result<(), String> = guarded(Duration::from_millis(200), || std::thread::sleep(Duration::from_secs(3)));
+        let hung: Result<(), String> =
+            guarded(Duration::from_millis(200), || std::thread::sleep(Duration::from_secs(3)));
         assert!(hung.is_err_and(|text| text.starts_with("hangs")));
     }
 }
