@@ -422,11 +422,22 @@ impl Client {
         }
     }
 
-    /// Whether this errand is the one that lets a suspended run go on.
+    /// Whether this errand is the one that lets a suspended run, or its pause, go on.
     fn must_resume(&self, what: &What) -> bool {
-        let What::Command(flow, Order::Resume) = what else { return false };
-        let name = &self.world.case.flows[*flow].name;
+        let flow = match what {
+            What::Command(flow, Order::Resume) | What::Resume(flow, ..) => *flow,
+            What::Command(..) | What::Submit(_) => return false,
+        };
+        let name = &self.world.case.flows[flow].name;
         let state = self.world.state();
+        if let What::Resume(_, node, _) = what {
+            // Refused because the run had ended; a retry has made the same pause again meanwhile.
+            let mut flows = state.shadows.values().filter(|s| s.status.name == *name);
+            return flows.any(|s| {
+                let mut nodes = s.status.nodes();
+                nodes.any(|(_, known)| known.id == *node && matches!(known.work, Work::Suspended { .. }))
+            });
+        }
         let held = |shadow: &Shadow| {
             let status = &shadow.status;
             status.name == *name && status.suspended && !status.phase.completed()

@@ -10,7 +10,7 @@ use super::start::{Start, Started};
 use crate::fact::Fact;
 use crate::globals;
 use crate::names::on_exit_name;
-use crate::node::{NodePhase, Owner, Work, WorkflowPhase};
+use crate::node::{NodeIx, NodePhase, Owner, Work, WorkflowPhase};
 use crate::status::Shutdown;
 
 impl Turn<'_> {
@@ -165,6 +165,26 @@ impl Turn<'_> {
         if self.status.locks.owes_release() {
             self.emit(Fact::LockReleased { ix: None });
         }
+        self.leave_queues();
         self.emit(Fact::WorkflowFinished { phase, message, at: self.now });
+    }
+
+    /// Nobody of a run that ended keeps a lock or a place in a queue, as Argo's `ReleaseAll`: `failFast` may end
+    /// a run above nodes that still wait. They are Failed instead of Pending for ever.
+    fn leave_queues(&mut self) {
+        let owing = self.status.nodes().filter(|(_, node)| {
+            node.locks.owes_release() || (!node.phase.fulfilled() && node.work == Work::Memo)
+        });
+        let owing: Vec<NodeIx> = owing.map(|(ix, _)| ix).collect();
+        for ix in owing {
+            let Some(node) = self.status.node(ix) else { continue };
+            let waits = matches!(node.work, Work::Lock { .. } | Work::Memo) && !node.phase.fulfilled();
+            if node.locks.owes_release() {
+                self.emit(Fact::LockReleased { ix: Some(ix) });
+            }
+            if waits {
+                self.finish(ix, NodePhase::Failed, "the run ended before this could start", None);
+            }
+        }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Run {
     /// Display names in the order in which their attempts were started.
     pub(crate) started: Vec<String>,
     held: Vec<&'static str>,
+    /// Whether locks can be had.
+    locks: bool,
 }
 
 impl Run {
@@ -72,6 +74,7 @@ impl Run {
             outcomes: Outcomes::new(),
             started: Vec::new(),
             held: Vec::new(),
+            locks: true,
         };
         run.feed(Input::Submit(Box::new(Submit {
             name: "wf".into(),
@@ -92,6 +95,12 @@ impl Run {
     /// Attempts with this prefix never end by themselves.
     pub(crate) fn hold(mut self, name: &'static str) -> Self {
         self.held.push(name);
+        self
+    }
+
+    /// All locks are somebody else's.
+    pub(crate) fn never_locks(mut self) -> Self {
+        self.locks = false;
         self
     }
 
@@ -135,6 +144,7 @@ impl Run {
             let (node, attempt, cancelled) = match action {
                 Action::Ensure { node, attempt } => (node, attempt, false),
                 Action::Cancel { node, attempt } => (node, attempt, true),
+                Action::Acquire { .. } if !self.locks => continue,
                 Action::Acquire { node, .. } => {
                     self.feed(Input::LockAvailable(node));
                     progress = true;

@@ -361,6 +361,20 @@ fn locks_come_before_the_work_and_go_with_its_end() {
 }
 
 #[test]
+fn f61_a_run_that_ends_above_a_waiting_node_gives_its_place_in_the_queue_back() {
+    let mut run = Run::new(&with_leaves(
+        "entrypoint: main\ntemplates:\n- name: main\n  failFast: true\n  parallelism: 2\n  steps:\n  - - {name: bad, template: c}\n    - {name: deep, template: inner}\n    - {name: third, template: c}\n- name: inner\n  steps:\n  - - {name: waits, template: locked}\n- name: locked\n  synchronization: {mutexes: [{name: m}]}\n  container: {image: x, command: [run]}",
+    ))
+    .on("bad", fails())
+    .never_locks();
+    run.ends(W::Failed);
+    assert_eq!(run.phase("waits"), P::Failed, "{:#?}", run.sketch());
+    let order: Vec<&str> = run.facts.iter().map(Fact::kind).collect();
+    let at = |kind| order.iter().position(|k| *k == kind).unwrap();
+    assert!(at("lockRequested") < at("lockReleased") && at("lockReleased") < at("workflowFinished"));
+}
+
+#[test]
 fn commands_that_do_not_apply_change_nothing() {
     let mut run = steps("- - {name: a, template: c}");
     run.ends(W::Succeeded);
