@@ -17,6 +17,7 @@ use crate::bus::{Bus, RETENTION_DAYS};
 use crate::devctl::Rules;
 use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint};
 use crate::ingress::handle::Shared;
+use crate::ingress::limits::{Allowed, Limits};
 use crate::ingress::server::Server;
 use crate::ingress::sns::{Confirmations, Fetch};
 use crate::ingress::table::Table;
@@ -44,6 +45,10 @@ pub struct Settings {
     pub retention_days: i64,
     /// Sources of `POST /webhooks/SOURCE`.
     pub hooks: Vec<Hook>,
+    /// Those of them that need no secret although the daemon is reached from other machines.
+    pub open_hooks: Vec<String>,
+    /// What senders may ask for.
+    pub allowed: Allowed,
     /// Triggers of a configuration file.
     pub rules: Option<Arc<Rules>>,
     /// Workflows are only recorded, for an engine in another process.
@@ -59,6 +64,8 @@ impl Default for Settings {
             sensors: Options::default(),
             retention_days: RETENTION_DAYS,
             hooks: Vec::new(),
+            open_hooks: Vec::new(),
+            allowed: Allowed::default(),
             rules: None,
             detached: false,
             owner: None,
@@ -117,14 +124,19 @@ impl Daemon {
         let (controller, objects) = (parts.controller.clone(), Arc::clone(&parts.objects));
         let hands = Hands::new(controller, bus.clone(), objects, settings.detached)?;
         let webhooks = Webhooks::default();
-        webhooks.set(settings.hooks.clone());
+        let mut hooks = settings.hooks.clone();
+        let closed = close(&mut hooks, &settings);
+        webhooks.set(hooks);
         let sns = Confirmations::new(Arc::clone(&parts.fetch));
-        let shared = Arc::new(Shared::new(bus.clone(), Arc::clone(&news), sns, webhooks));
+        let limits = Arc::new(Limits::new(settings.allowed));
+        let (bus_, news_) = (bus.clone(), Arc::clone(&news));
+        let shared = Arc::new(Shared { bus: bus_, news: news_, sns, webhooks, limits });
         let server = Server::start(settings.listen, shared).await;
         let server = server.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
         let (versions, sources) = (BTreeMap::new(), JoinSet::new());
         let mut daemon = Self { bus, parts, settings, server, hands, news, versions, sources };
-        let problems = daemon.refresh().await.map_err(|error| error.to_string())?;
+        let mut problems = daemon.refresh().await.map_err(|error| error.to_string())?;
+        problems.extend(closed);
         Ok((daemon, problems))
     }
 
@@ -285,4 +297,27 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Closes the sources of `POST /webhooks/SOURCE` to which anybody could send from other machines (V21). What to tell the
+/// person who starts the daemon.
+fn close(hooks: &mut [Hook], settings: &Settings) -> Vec<String> {
+    if settings.listen.ip().is_loopback() {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    for hook in hooks {
+        if !hook.is_open() || settings.open_hooks.contains(&hook.source) {
+            continue;
+        }
+        let name = &hook.source;
+        hook.closed = Some(format!("{name} is closed: it has no secret"));
+        out.push(format!(
+            "/webhooks/{name} has no secret, and the daemon is reached from other machines: anybody could send, so it is \
+             closed. Give it a secret (DEVCTL_{}_WEBHOOK_SECRET), or say that you want that in config.toml: \
+             [events] open_webhooks = [\"{name}\"]",
+            name.to_uppercase()
+        ));
+    }
+    out
 }

@@ -57,6 +57,7 @@ impl Rules {
             scheme,
             sns,
             window_s,
+            closed: None,
         };
         let mut out = Vec::new();
         if sources.cloudwatch.enabled {

@@ -1,6 +1,7 @@
 //! One request: who it is for, whether it is small and believed, what it becomes, and a reply once that is durable.
 //! Opens no connection, except to confirm a subscription of SNS.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::endpoint::Endpoint;
+use super::limits::Limits;
 use super::payload::{self, Accepted, Kind};
-use super::server::Door;
+use super::server::{Door, Place};
 use super::sns::Confirmations;
 use super::table::Table;
 use super::verify::{Delivery, Scheme, verify};
@@ -24,8 +26,6 @@ use crate::bus::{Bus, NewEvent};
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for the store; a sender is told to come back after it.
 const STORE_TIMEOUT: Duration = Duration::from_secs(8);
-/// Bytes of bodies that may be in memory at once, in KiB.
-const BODIES_KIB: usize = 128 * 1024;
 
 /// What requests need.
 #[derive(Debug)]
@@ -38,15 +38,8 @@ pub struct Shared {
     pub sns: Confirmations,
     /// `POST /webhooks/SOURCE`.
     pub webhooks: Webhooks,
-    bodies: Semaphore,
-}
-
-impl Shared {
-    /// For a bus.
-    #[must_use]
-    pub fn new(bus: Bus, news: Arc<Notify>, sns: Confirmations, webhooks: Webhooks) -> Self {
-        Self { bus, news, sns, webhooks, bodies: Semaphore::new(BODIES_KIB) }
-    }
+    /// What addresses may ask for.
+    pub limits: Arc<Limits>,
 }
 
 type Reply = Response<Full<Bytes>>;
@@ -55,15 +48,24 @@ type Reply = Response<Full<Bytes>>;
 struct No(StatusCode, String);
 
 /// Answers one request.
-pub(super) async fn request(shared: &Shared, table: &Table, door: Door, request: Request<Incoming>) -> Reply {
+pub(super) async fn request(
+    shared: &Shared,
+    table: &Table,
+    place: Place,
+    request: Request<Incoming>,
+) -> Reply {
+    let Place { door, peer } = place;
     let path = request.uri().path().to_owned();
     if path == "/health" && request.method() == Method::GET {
         return text(StatusCode::OK, "OK");
     }
+    if !shared.limits.ask(peer) {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address; send it again");
+    }
     if door == Door::Main
         && let Some(source) = path.strip_prefix("/webhooks/")
     {
-        return webhook(shared, source, request).await;
+        return webhook(shared, source, peer, request).await;
     }
     let endpoint = match door {
         Door::Main => table.canonical(&path),
@@ -77,7 +79,7 @@ pub(super) async fn request(shared: &Shared, table: &Table, door: Door, request:
         }
         return reply;
     }
-    match receive(shared, &endpoint, request).await {
+    match receive(shared, &endpoint, peer, request).await {
         Ok(reply) => reply,
         Err(No(status, why)) => {
             tracing::info!(source = endpoint.source, event = endpoint.name, %status, why, "request refused");
@@ -86,9 +88,14 @@ pub(super) async fn request(shared: &Shared, table: &Table, door: Door, request:
     }
 }
 
-async fn receive(shared: &Shared, endpoint: &Endpoint, request: Request<Incoming>) -> Result<Reply, No> {
+async fn receive(
+    shared: &Shared,
+    endpoint: &Endpoint,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Reply, No> {
     let (head, body) = request.into_parts();
-    let body = read(shared, &head.headers, body, endpoint.max_bytes).await?;
+    let body = read(&shared.limits, peer, &head.headers, body, endpoint.max_bytes).await?;
     let query = head.uri.query().unwrap_or("");
     let token = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
     let token = token.map(|(_, value)| value.into_owned());
@@ -184,22 +191,25 @@ async fn commit(shared: &Shared, event: NewEvent) -> Result<crate::bus::Receipt,
 }
 
 /// `POST /webhooks/SOURCE`, with the replies of its description.
-async fn webhook(shared: &Shared, source: &str, request: Request<Incoming>) -> Reply {
+async fn webhook(shared: &Shared, source: &str, peer: IpAddr, request: Request<Incoming>) -> Reply {
     let Some(hook) = shared.webhooks.get(source) else {
         return error(StatusCode::NOT_FOUND, "Unknown source");
     };
     if request.method() != Method::POST {
         return error(StatusCode::METHOD_NOT_ALLOWED, "use POST");
     }
-    match hooked(shared, &hook, request).await {
+    if let Some(why) = &hook.closed {
+        return error(StatusCode::FORBIDDEN, why);
+    }
+    match hooked(shared, &hook, peer, request).await {
         Ok(reply) => reply,
         Err(No(status, why)) => refuse(status, &why),
     }
 }
 
-async fn hooked(shared: &Shared, hook: &Hook, request: Request<Incoming>) -> Result<Reply, No> {
+async fn hooked(shared: &Shared, hook: &Hook, peer: IpAddr, request: Request<Incoming>) -> Result<Reply, No> {
     let (head, body) = request.into_parts();
-    let body = read(shared, &head.headers, body, super::endpoint::BODY_LIMIT_BYTES).await?;
+    let body = read(&shared.limits, peer, &head.headers, body, super::endpoint::BODY_LIMIT_BYTES).await?;
     let bad = |why: String| No(StatusCode::BAD_REQUEST, why);
     let delivery = Delivery { headers: &head.headers, token: None, body: &body, now: shared.bus.now() };
     verify(&hook.scheme, delivery).map_err(|why| bad(why.to_string()))?;
@@ -219,7 +229,13 @@ async fn hooked(shared: &Shared, hook: &Hook, request: Request<Incoming>) -> Res
 }
 
 /// Reads a body that is not too large, too slow or one of too many.
-async fn read(shared: &Shared, headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Bytes, No> {
+async fn read(
+    limits: &Arc<Limits>,
+    peer: IpAddr,
+    headers: &HeaderMap,
+    body: Incoming,
+    max_bytes: usize,
+) -> Result<Bytes, No> {
     let too_large =
         || No(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {max_bytes} bytes"));
     if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
@@ -234,9 +250,8 @@ async fn read(shared: &Shared, headers: &HeaderMap, body: Incoming, max_bytes: u
         return Err(too_large());
     }
     let most = told.upper().and_then(|most| usize::try_from(most).ok()).unwrap_or(max_bytes).min(max_bytes);
-    let kib = u32::try_from(most.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
     let busy = || No(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; send it again".to_owned());
-    let _room = shared.bodies.try_acquire_many(kib).map_err(|_| busy())?;
+    let _room = limits.room(peer, most.max(1024)).ok_or_else(busy)?;
     let all = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, max_bytes).collect()).await;
     let all = all.map_err(|_| No(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned()))?;
     match all {
@@ -248,8 +263,13 @@ async fn read(shared: &Shared, headers: &HeaderMap, body: Incoming, max_bytes: u
 
 fn refuse(status: StatusCode, why: &str) -> Reply {
     let mut reply = error(status, why);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    let after = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+        StatusCode::TOO_MANY_REQUESTS => Some("1"),
+        _ => None,
+    };
+    if let Some(after) = after {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(after));
     }
     reply
 }

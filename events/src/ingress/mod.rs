@@ -4,6 +4,7 @@
 pub mod endpoint;
 pub mod handle;
 pub mod identity;
+pub mod limits;
 pub mod payload;
 pub mod server;
 pub mod sns;

@@ -19,10 +19,6 @@ use tokio::task::JoinHandle;
 use super::handle::{self, Shared};
 use super::table::Table;
 
-/// Most connections at once.
-pub const CONNECTIONS: usize = 1024;
-/// Most connections of one address.
-pub const CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Time for the head of a request, and for an idle connection (F45).
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest life of a connection.
@@ -34,17 +30,12 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 pub struct Server {
     shared: Arc<Shared>,
     table: Arc<RwLock<Arc<Table>>>,
-    limits: Arc<Limits>,
+    seats: Arc<Semaphore>,
     host: IpAddr,
     listeners: Mutex<BTreeMap<u16, JoinHandle<()>>>,
     main: JoinHandle<()>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
-}
-
-struct Limits {
-    all: Arc<Semaphore>,
-    per_address: Mutex<BTreeMap<IpAddr, usize>>,
 }
 
 /// Which listener a request came to.
@@ -54,6 +45,15 @@ pub enum Door {
     Main,
     /// The one of a port that event sources name.
     Port(u16),
+}
+
+/// Where a request came in, and from whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The listener.
+    pub(super) door: Door,
+    /// The other end of the connection.
+    pub(super) peer: IpAddr,
 }
 
 impl std::fmt::Debug for Server {
@@ -83,22 +83,21 @@ impl Server {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let table = Arc::new(RwLock::new(Arc::new(Table::default())));
-        let limits =
-            Arc::new(Limits { all: Arc::new(Semaphore::new(CONNECTIONS)), per_address: Mutex::default() });
+        let seats = Arc::new(Semaphore::new(shared.limits.allowed().connections));
         let (stop, stopped) = watch::channel(false);
         let loop_ = accept(
             listener,
             Door::Main,
             Arc::clone(&shared),
             Arc::clone(&table),
-            Arc::clone(&limits),
+            Arc::clone(&seats),
             None,
             stopped,
         );
         Ok(Self {
             shared,
             table,
-            limits,
+            seats,
             host: address.ip(),
             listeners: Mutex::default(),
             main: tokio::spawn(loop_),
@@ -143,10 +142,10 @@ impl Server {
             match opened {
                 Ok((listener, tls)) => {
                     let (shared, table) = (Arc::clone(&self.shared), Arc::clone(&self.table));
-                    let limits = Arc::clone(&self.limits);
+                    let seats = Arc::clone(&self.seats);
                     let stopped = self.stop.subscribe();
                     let task =
-                        tokio::spawn(accept(listener, Door::Port(port), shared, table, limits, tls, stopped));
+                        tokio::spawn(accept(listener, Door::Port(port), shared, table, seats, tls, stopped));
                     self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(port, task);
                 }
                 Err(why) => failed.push((port, why)),
@@ -161,13 +160,13 @@ async fn accept(
     door: Door,
     shared: Arc<Shared>,
     table: Arc<RwLock<Arc<Table>>>,
-    limits: Arc<Limits>,
+    seats: Arc<Semaphore>,
     tls: Option<tokio_rustls::TlsAcceptor>,
     stopped: watch::Receiver<bool>,
 ) {
     loop {
         // a full house leaves the rest in the kernel's queue
-        let Ok(permit) = Arc::clone(&limits.all).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&seats).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -176,12 +175,13 @@ async fn accept(
                 continue;
             }
         };
-        let Some(seat) = Seat::take(&limits, peer.ip()) else { continue };
+        let Some(seat) = shared.limits.connect(peer.ip()) else { continue };
+        let place = Place { door, peer: peer.ip() };
         let (shared, table, tls) = (Arc::clone(&shared), Arc::clone(&table), tls.clone());
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
             let _held = (permit, seat);
-            let served = serve(stream, tls, door, shared, table);
+            let served = serve(stream, tls, place, shared, table);
             tokio::select! {
                 () = served => {}
                 () = tokio::time::sleep(LIFE) => {}
@@ -191,54 +191,24 @@ async fn accept(
     }
 }
 
-/// A connection counted for its address.
-struct Seat {
-    limits: Arc<Limits>,
-    address: IpAddr,
-}
-
-impl Seat {
-    fn take(limits: &Arc<Limits>, address: IpAddr) -> Option<Self> {
-        let mut all = limits.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(address).or_default();
-        if *count >= CONNECTIONS_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        Some(Self { limits: Arc::clone(limits), address })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut all = self.limits.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.address);
-            }
-        }
-    }
-}
-
 async fn serve(
     stream: TcpStream,
     tls: Option<tokio_rustls::TlsAcceptor>,
-    door: Door,
+    place: Place,
     shared: Arc<Shared>,
     table: Arc<RwLock<Arc<Table>>>,
 ) {
     match tls {
-        None => speak(TokioIo::new(stream), door, shared, table).await,
+        None => speak(TokioIo::new(stream), place, shared, table).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-                speak(TokioIo::new(stream), door, shared, table).await;
+                speak(TokioIo::new(stream), place, shared, table).await;
             }
         }
     }
 }
 
-async fn speak<I>(io: I, door: Door, shared: Arc<Shared>, table: Arc<RwLock<Arc<Table>>>)
+async fn speak<I>(io: I, place: Place, shared: Arc<Shared>, table: Arc<RwLock<Arc<Table>>>)
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
@@ -246,7 +216,7 @@ where
         let shared = Arc::clone(&shared);
         let table = Arc::clone(&table.read().unwrap_or_else(PoisonError::into_inner));
         async move {
-            Ok::<Response<Full<Bytes>>, Infallible>(handle::request(&shared, &table, door, request).await)
+            Ok::<Response<Full<Bytes>>, Infallible>(handle::request(&shared, &table, place, request).await)
         }
     });
     let served = hyper::server::conn::http1::Builder::new()

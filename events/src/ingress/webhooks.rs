@@ -49,9 +49,17 @@ pub struct Hook {
     pub sns: Option<Sns>,
     /// The same content within so many seconds is one event; 0 turns it off.
     pub window_s: i64,
+    /// Why nobody may send: what senders are told.
+    pub closed: Option<String>,
 }
 
 impl Hook {
+    /// Whether anybody may send.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.scheme, Scheme::Open) && !self.sns.as_ref().is_some_and(|sns| sns.signed)
+    }
+
     /// The event in a request that is believed.
     ///
     /// # Errors

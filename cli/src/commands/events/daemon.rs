@@ -9,7 +9,10 @@ use jiff::SignedDuration;
 use runner_controller::{Leave, SystemClock, SystemIds};
 use runner_events::cron::Crons;
 use runner_events::daemon::{Daemon, Parts, Settings};
+use runner_events::devctl::Rules;
+use runner_events::ingress::limits::Allowed;
 use runner_events::ingress::sns::Https;
+use runner_events::ingress::webhooks::Hook;
 use runner_events::sensors::Options;
 use runner_sensors::machine::{Compat, Gate};
 
@@ -76,14 +79,7 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
         Some(rules) => rules.hooks(&|name| std::env::var(name).ok()).map_err(Failure::usage)?,
         None => Vec::new(),
     };
-    let how = Settings {
-        hooks,
-        rules: rules.map(Arc::new),
-        listen,
-        sensors: Options { gate, compat: Compat { fire_and_forget: settings.events.fire_and_forget } },
-        retention_days: settings.events.retention_days.unwrap_or(runner_events::bus::RETENTION_DAYS),
-        ..Settings::default()
-    };
+    let how = how(&settings, hooks, rules, listen);
     let (daemon, problems) = Daemon::start(parts, how).await.map_err(failed)?;
     for problem in &problems {
         wire.console.complain(&format!("warning: {problem}"));
@@ -121,6 +117,30 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
     }
     engine.shutdown(Leave::HandOver).await;
     Ok(code)
+}
+
+/// What the file and the flags say about the daemon.
+fn how(
+    settings: &settings::Settings,
+    hooks: Vec<Hook>,
+    rules: Option<Rules>,
+    listen: SocketAddr,
+) -> Settings {
+    let mut allowed = Allowed::default();
+    if let Some(requests) = settings.events.requests_per_second {
+        (allowed.requests_per_second, allowed.burst) = (requests, requests.saturating_mul(5));
+    }
+    let gate = settings.gate();
+    Settings {
+        hooks,
+        open_hooks: settings.events.open_webhooks.clone(),
+        allowed,
+        rules: rules.map(Arc::new),
+        listen,
+        sensors: Options { gate, compat: Compat { fire_and_forget: settings.events.fire_and_forget } },
+        retention_days: settings.events.retention_days.unwrap_or(runner_events::bus::RETENTION_DAYS),
+        ..Settings::default()
+    }
 }
 
 fn listen(args: &Args, settings: &settings::Settings) -> Result<SocketAddr> {

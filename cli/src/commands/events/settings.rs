@@ -39,6 +39,10 @@ pub(crate) struct Events {
     pub(crate) listen: Option<String>,
     /// Days for which events are kept.
     pub(crate) retention_days: Option<i64>,
+    /// Requests of one address in a second; 0 is any number.
+    pub(crate) requests_per_second: Option<u32>,
+    /// Sources of `/webhooks/SOURCE` that need no secret although other machines reach the daemon.
+    pub(crate) open_webhooks: Vec<String>,
     /// `atLeastOnce: false` means as little as it does to Argo Events: one try, no dlqTrigger.
     pub(crate) fire_and_forget: bool,
 }

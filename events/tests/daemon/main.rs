@@ -1,0 +1,7 @@
+//! The daemon from outside. A daemon that is killed is one whose task is aborted where it stands; its store stays.
+//! Runs no step: the controller has no runner.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod events;
+mod lab;
+mod limits;
