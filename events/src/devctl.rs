@@ -198,6 +198,13 @@ impl Rules {
         let mut workflow = workflow
             .cloned()
             .ok_or_else(|| Failed::never(format!("there is no workflow {}", trigger.workflow)))?;
+        // whatever has a tag takes it from the event
+        let tagged = trigger.variables.iter().filter(|(_, text)| text.as_str().contains("{{"));
+        let strangers: Vec<String> = tagged.map(|(name, _)| format!("workflow.parameters.{name}")).collect();
+        if !strangers.is_empty() {
+            let annotations = &mut workflow.metadata.annotations;
+            annotations.insert(runner_machine::taint::FROM_EVENTS.to_owned(), strangers.join(","));
+        }
         for (name, value) in variables {
             let parameters = &mut workflow.spec.arguments.parameters;
             let new = Parameter::literal(&name, &value);

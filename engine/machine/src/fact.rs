@@ -1,7 +1,7 @@
 //! Facts: what happened to a workflow, past tense, append-only, versioned.
 //! Holds no logic: `fold` gives them their meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runner_workflows::resolve::ResolvedWorkflow;
 use runner_workflows::spec::{Inputs, Outputs, Parameter, TemplateRef};
@@ -341,6 +341,9 @@ pub struct NewNode {
     /// Values for an inline template.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub captured: BTreeMap<String, Value>,
+    /// Its own variables that hold values of events.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tainted: BTreeSet<String>,
     /// Memoization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memo: Option<MemoStatus>,

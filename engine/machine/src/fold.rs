@@ -219,6 +219,7 @@ fn create(status: &mut WorkflowStatus, ix: NodeIx, new: &NewNode, at: Timestamp)
         progress: None,
         deadline: new.deadline,
         captured: new.captured.clone(),
+        tainted: new.tainted.clone(),
     };
     let ix = status.push(node);
     for parent in &new.parents {

@@ -1,6 +1,7 @@
 //! Global variables: `workflow.*` as every template of a run sees them.
 //! Does not know local ones; `decide/scope.rs` does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -50,7 +51,16 @@ pub(crate) fn build(plan: &Plan, status: &WorkflowStatus) -> Vars {
         parameters.retain(|p| p.name != replaced.name);
         parameters.push(replaced.clone());
     }
-    global_parameters(plan, status, &mut vars, parameters);
+    let strangers = strangers(plan, status);
+    global_parameters(plan, &strangers, &mut vars, parameters);
+    for family in ["labels", "annotations"] {
+        let family = format!("workflow.{family}");
+        if strangers.contains(family.as_str()) {
+            let names = vars.names();
+            let mine = names.into_iter().filter(|name| name.strip_prefix(&family).is_some_and(is_end));
+            mine.for_each(|name| vars.taint(name));
+        }
+    }
     for parameter in &status.outputs.parameters {
         if let Some(value) = &parameter.value {
             vars.set(format!("workflow.outputs.parameters.{}", parameter.name), value.as_str());
@@ -59,25 +69,48 @@ pub(crate) fn build(plan: &Plan, status: &WorkflowStatus) -> Vars {
     vars
 }
 
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('.')
+}
+
+/// The variables that a trigger filled in with values of events; a parameter that somebody replaced since is theirs.
+fn strangers<'a>(plan: &'a Plan, status: &WorkflowStatus) -> BTreeSet<&'a str> {
+    let names = plan.workflow.metadata.annotations.get(crate::taint::FROM_EVENTS);
+    let mut names: BTreeSet<&str> =
+        names.into_iter().flat_map(|text| text.split(',')).map(str::trim).collect();
+    for parameter in &status.parameters {
+        names.retain(|name| name.strip_prefix("workflow.parameters.") != Some(parameter.name.as_str()));
+    }
+    names
+}
+
 /// Parameters may refer to other globals, and to each other in order; author's text is rendered once (V2).
-fn global_parameters(plan: &Plan, status: &WorkflowStatus, vars: &mut Vars, parameters: Vec<Parameter>) {
+fn global_parameters(plan: &Plan, strangers: &BTreeSet<&str>, vars: &mut Vars, parameters: Vec<Parameter>) {
     let mut shown = Vec::new();
     for mut parameter in parameters {
         if parameter.value.is_none() {
             parameter.value = parameter.default.clone().or_else(|| config_map_value(plan, &parameter));
         }
         let Some(value) = &parameter.value else { continue };
+        let name = format!("workflow.parameters.{}", parameter.name);
+        let stranger = strangers.contains(name.as_str());
         let text = match Text::compile(value.as_str()) {
+            // an event's words are no template
+            _ if stranger => value.0.clone(),
             Ok(text) if !text.is_literal() => {
                 text.render(vars, &mut Fuel::default()).map_or_else(|_| value.0.clone(), |r| r.text)
             }
             Ok(_) | Err(_) => value.0.clone(),
         };
-        vars.set(format!("workflow.parameters.{}", parameter.name), &text);
+        vars.set(name.clone(), &text);
+        if stranger {
+            for name in ["workflow.parameters", "workflow.parameters.json", &name] {
+                vars.taint(name);
+            }
+        }
         parameter.value = Some(text.into());
         shown.push(parameter);
     }
-    let _ = status;
     let json = serde_json::to_string(&shown).unwrap_or_default();
     vars.set("workflow.parameters", &json);
     vars.set("workflow.parameters.json", &json);

@@ -30,6 +30,7 @@ mod resources;
 mod reuse;
 mod selector;
 mod status;
+pub mod taint;
 
 pub use action::{Action, LockKind, LockNeed};
 pub use attempt::{AttemptPlan, attempt_plan};

@@ -1,7 +1,7 @@
 //! Nodes: what Argo calls the entries of `status.nodes`, with their state as an enum with data.
 //! Does not change them: `fold` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runner_workflows::spec::{Inputs, Outputs, TemplateRef};
 use serde::{Deserialize, Serialize};
@@ -354,6 +354,8 @@ pub struct Node {
     pub deadline: Option<Timestamp>,
     /// Values of an inline template's variables that belong to the scope around it.
     pub captured: BTreeMap<String, Value>,
+    /// Its own variables that hold values of events.
+    pub tainted: BTreeSet<String>,
 }
 
 /// Where a node, or the run itself, stands with its locks.

@@ -88,6 +88,8 @@ pub(crate) struct Call {
     pub(crate) continue_on: ContinueOn,
     /// Names of steps or tasks whose results it mentions; none means: could be any.
     pub(crate) mentions: Option<BTreeSet<String>>,
+    /// Its template lets values of events into code.
+    pub(crate) unsafe_splice: bool,
 }
 
 /// The loop of a call.
@@ -270,7 +272,10 @@ fn compile(
     }
     let body = tree(&bare)?;
     let defaults = template.inputs.parameters.iter().map(default_text).collect::<Result<Vec<_>, _>>()?;
-    let compile_call = |call: CallSpec<'_>| compile_call(workflow, &scope, call, inline_allowed);
+    let unsafe_splice = crate::taint::allows(&template);
+    let compile_call = |call: CallSpec<'_>| {
+        compile_call(workflow, &scope, call, inline_allowed).map(|call| Call { unsafe_splice, ..call })
+    };
     let steps = steps
         .unwrap_or_default()
         .iter()
@@ -377,6 +382,7 @@ fn compile_call(
                 exit_hook,
                 continue_on: spec.continue_on.unwrap_or_default(),
                 mentions: mentions(&source, $family),
+                unsafe_splice: false,
             }
         }};
     }

@@ -5,6 +5,7 @@
 mod http;
 mod render;
 mod slack;
+mod taint;
 mod workflow;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 
 use runner_runners::Objects;
 use runner_sensors::event::Events;
+use runner_sensors::parameter::Tainted;
 use runner_sensors::spec::TriggerTemplate;
 use runner_sensors::trigger;
 use serde_json::Value;
@@ -14,8 +15,8 @@ use super::Failed;
 pub struct Rendered {
     /// The resource.
     pub resource: Value,
-    /// Places of it that got values of events.
-    pub tainted: Vec<String>,
+    /// Places of it that got values of events, with these.
+    pub tainted: Vec<Tainted>,
 }
 
 /// The resource of an `argoWorkflow` or `k8s` trigger.
@@ -51,7 +52,7 @@ pub fn render(
         }
     };
     let (resource, tainted) = trigger::render(&resource, parameters, events).map_err(Failed::never)?;
-    Ok(Rendered { resource, tainted: tainted.into_iter().map(|place| place.dest).collect() })
+    Ok(Rendered { resource, tainted })
 }
 
 fn text(

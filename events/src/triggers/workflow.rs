@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use runner_controller::{Error as E, Resubmit, SubmitRequest};
 use runner_machine::Command;
+use runner_machine::taint::FROM_EVENTS;
 use runner_sensors::event::Events;
 use runner_sensors::machine::child_name;
+use runner_sensors::parameter::Tainted;
 use runner_sensors::spec::TriggerTemplate;
 use runner_workflows::resolve::{Submission, resolve};
 use runner_workflows::spec::Workflow;
 use runner_workflows::validate::{Options, validate_workflow};
 use serde_json::{Value, json};
 
-use super::{Done, Failed, Hands, Order, render};
+use super::{Done, Failed, Hands, Order, render, taint};
 
 /// Argo Events' labels on what a trigger makes.
 const SENSOR: &str = "events.argoproj.io/sensor";
@@ -21,8 +23,6 @@ pub(crate) const TRIGGER: &str = "events.argoproj.io/trigger";
 const TIMESTAMP: &str = "events.argoproj.io/action-timestamp";
 /// Annotation with the ids of the events of the firing.
 pub(crate) const EVENTS: &str = "runner/events";
-/// Annotation with the places of the workflow that hold values of events.
-pub(crate) const TAINTED: &str = "runner/from-events";
 
 impl Hands {
     pub(super) async fn workflow(
@@ -70,8 +70,9 @@ impl Hands {
         order: &Order,
         namespace: &str,
         resource: Value,
-        tainted: &[String],
+        tainted: &[Tainted],
     ) -> Result<Done, Failed> {
+        let strangers = taint::strangers(&resource, tainted).map_err(Failed::never)?;
         let mut workflow: Workflow = serde_json::from_value(resource)
             .map_err(|error| Failed::never(format!("the resource is no Workflow: {error}")))?;
         let metadata = &mut workflow.metadata;
@@ -88,8 +89,8 @@ impl Hands {
         metadata.labels.insert(TIMESTAMP.to_owned(), order.firing.at.as_millisecond().to_string());
         let ids: Vec<&str> = order.firing.events.values().map(String::as_str).collect();
         metadata.annotations.insert(EVENTS.to_owned(), ids.join(","));
-        if !tainted.is_empty() {
-            metadata.annotations.insert(TAINTED.to_owned(), tainted.join(","));
+        if !strangers.is_empty() {
+            metadata.annotations.insert(FROM_EVENTS.to_owned(), strangers);
         }
         self.create(namespace, workflow, &order.key).await
     }

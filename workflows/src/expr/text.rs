@@ -185,7 +185,7 @@ fn name_references(name: &[NamePart]) -> Vec<String> {
 }
 
 /// The text of a simple tag, inner tags first; `None` when a name is unknown or absent.
-fn fill(
+pub(super) fn fill(
     name: &[NamePart],
     vars: &Vars,
     fuel: &mut Fuel,

@@ -3,6 +3,7 @@
 
 use super::error::ExprError;
 use super::fuel::Fuel;
+use super::taint::Splice;
 use super::text::{TagRef, Text};
 use super::vars::Vars;
 use super::{Value, limits};
@@ -66,6 +67,18 @@ impl Tree {
         let mut pointer = String::new();
         tags(&self.root, &mut pointer, &mut found);
         found
+    }
+
+    /// The values of strangers that rendering puts in, each with the JSON pointer of its string as it is written here.
+    ///
+    /// # Errors
+    /// The first error of a leaf.
+    pub fn splices(&self, vars: &Vars) -> Result<Vec<(String, Splice)>, ExprError> {
+        let mut found = Vec::new();
+        if vars.has_taint() {
+            splices(&self.root, &mut String::new(), vars, &mut found)?;
+        }
+        Ok(found)
     }
 
     /// Fills the tags in.
@@ -150,6 +163,40 @@ fn tags(node: &Node, pointer: &mut String, found: &mut Vec<(String, TagRef)>) {
             }
         }
     }
+}
+
+fn splices(
+    node: &Node,
+    pointer: &mut String,
+    vars: &Vars,
+    found: &mut Vec<(String, Splice)>,
+) -> Result<(), ExprError> {
+    match node {
+        Node::Constant(_) => {}
+        Node::Text(text) => found.extend(text.splices(vars)?.into_iter().map(|one| (pointer.clone(), one))),
+        Node::List(nodes) => {
+            for (i, item) in nodes.iter().enumerate() {
+                let length = extend(pointer, &i.to_string());
+                splices(item, pointer, vars, found)?;
+                pointer.truncate(length);
+            }
+        }
+        Node::Map(nodes) => {
+            for (key, item) in nodes {
+                let name = match key {
+                    Key::Constant(name) => name.as_str(),
+                    Key::Text(text) => text.source(),
+                };
+                let length = extend(pointer, name);
+                if let Key::Text(text) = key {
+                    found.extend(text.splices(vars)?.into_iter().map(|one| (pointer.clone(), one)));
+                }
+                splices(item, pointer, vars, found)?;
+                pointer.truncate(length);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn text(text: &Text, vars: &Vars, fuel: &mut Fuel, out: &mut RenderedTree) -> Result<String, ExprError> {

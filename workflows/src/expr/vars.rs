@@ -1,7 +1,7 @@
 //! Variables: a layered flat map of dotted names, the way Argo's scopes list them.
 //! It knows no name's meaning; filling it is the business of the callers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub enum Var {
 pub struct Vars {
     own: BTreeMap<String, Option<Var>>,
     parent: Option<Arc<Vars>>,
+    /// Own names whose values strangers chose.
+    tainted: BTreeSet<String>,
 }
 
 impl Vars {
@@ -31,7 +33,7 @@ impl Vars {
 
     /// A scope inside `parent`: its own names win, the rest is the parent's.
     pub fn child(parent: &Arc<Vars>) -> Self {
-        Self { own: BTreeMap::new(), parent: Some(Arc::clone(parent)) }
+        Self { parent: Some(Arc::clone(parent)), ..Self::default() }
     }
 
     /// Sets a text.
@@ -55,6 +57,49 @@ impl Vars {
             self.own.insert(name.to_owned(), None);
         } else {
             self.own.remove(name);
+        }
+    }
+
+    /// Says that a stranger chose the value of a name of this scope itself (not of its parents).
+    pub fn taint(&mut self, name: impl Into<String>) {
+        self.tainted.insert(name.into());
+    }
+
+    /// Whether any name that can be looked up is of a stranger.
+    pub fn has_taint(&self) -> bool {
+        !self.tainted.is_empty() || self.parent.as_ref().is_some_and(|parent| parent.has_taint())
+    }
+
+    /// Whether a stranger chose the value of this very name.
+    pub fn is_tainted(&self, name: &str) -> bool {
+        let mut scope = self;
+        loop {
+            if let Some(found) = scope.own.get(name) {
+                return found.is_some() && scope.tainted.contains(name);
+            }
+            let Some(parent) = scope.parent.as_deref() else { return false };
+            scope = parent;
+        }
+    }
+
+    /// Whether reading `path` can give a stranger's value: of the name itself, of a name below it, or of the longest
+    /// name that it is below.
+    pub fn reaches_taint(&self, path: &str) -> bool {
+        let below = |name: &String| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let mut scope = Some(self);
+        while let Some(vars) = scope {
+            if vars.tainted.iter().any(|name| below(name) && self.is_tainted(name)) {
+                return true;
+            }
+            scope = vars.parent.as_deref();
+        }
+        let mut prefix = path;
+        loop {
+            if self.get(prefix).is_some() {
+                return self.is_tainted(prefix);
+            }
+            let Some((shorter, _)) = prefix.rsplit_once('.') else { return false };
+            prefix = shorter;
         }
     }
 

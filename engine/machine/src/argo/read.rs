@@ -206,6 +206,7 @@ impl WorkflowStatus {
             progress: None,
             deadline: None,
             captured: BTreeMap::new(),
+            tainted: Default::default(),
             name: argo.name,
         })
     }

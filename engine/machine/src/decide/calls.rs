@@ -1,7 +1,7 @@
 //! Calls: a step or task with its condition, loop and arguments, made concrete.
 //! Does not create nodes: `start` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runner_workflows::expr::{Fuel, Program, Rendered, Text, Var, Vars, when};
@@ -14,6 +14,7 @@ use crate::limits::MAX_ITEMS;
 use crate::names::{item_text, loop_name};
 use crate::node::NodeIx;
 use crate::plan::{Call, Compiled, With, typed};
+use crate::taint;
 
 /// What a call's condition and loop come to, before any of its arguments are looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub(super) struct Expansion {
     pub(super) items: Option<Arc<Vec<Value>>>,
     /// `when` was false for all: the evaluated text.
     pub(super) skip: Option<String>,
+    /// The items hold values of events.
+    pub(super) tainted: bool,
 }
 
 /// A call made concrete.
@@ -47,6 +50,7 @@ pub(super) fn expand(call: &Call, vars: &Vars) -> Result<Expansion, String> {
     let is_loop = !matches!(call.with, With::None);
     let mut skip = None;
     if let Some(text) = &call.when {
+        check_when(call, text, vars)?;
         let rendered = render_text(text, vars)?;
         match when::evaluate(&rendered.text, &mut Fuel::default()) {
             Ok(true) => {}
@@ -63,7 +67,22 @@ pub(super) fn expand(call: &Call, vars: &Vars) -> Result<Expansion, String> {
     if items.as_ref().is_some_and(|items| items.len() > MAX_ITEMS) {
         return Err(format!("the loop of {} has more than {MAX_ITEMS} items", call.name));
     }
-    Ok(Expansion { items: items.map(Arc::new), skip })
+    let tainted = vars.has_taint() && items_tainted(&call.with, vars)?;
+    Ok(Expansion { items: items.map(Arc::new), skip, tainted })
+}
+
+/// A condition is code: values of events are not spliced into it.
+fn check_when(call: &Call, text: &Text, vars: &Vars) -> Result<(), String> {
+    if call.unsafe_splice { Ok(()) } else { taint::check_text(text, "when", vars) }
+}
+
+fn items_tainted(with: &With, vars: &Vars) -> Result<bool, String> {
+    let splices = match with {
+        With::None => return Ok(false),
+        With::Param(text) => text.splices(vars).map(|found| !found.is_empty()),
+        With::Items(tree) | With::Sequence(tree) => tree.splices(vars).map(|found| !found.is_empty()),
+    };
+    splices.map_err(|error| error.to_string())
 }
 
 fn items(with: &With, vars: &Vars) -> Result<Option<Vec<Value>>, String> {
@@ -187,6 +206,7 @@ impl Turn<'_> {
         if expansion.items.is_some()
             && let Some(text) = &call.when
         {
+            check_when(call, text, vars)?;
             let rendered = render_text(text, vars)?;
             if !when::evaluate(&rendered.text, &mut Fuel::default()).map_err(|e| e.to_string())? {
                 return Ok(Concrete::Skip(skip_reason(&rendered.text)));
@@ -201,11 +221,15 @@ impl Turn<'_> {
             check(&[], &rest)?;
         }
         check(&rendered.unresolved, &[])?;
+        let tainted = taint::arguments(&call.body, &rendered.value, vars)?;
         let mut target = self.target(boundary, compiled, rendered.value, vars)?;
+        target.passed.tainted.extend(tainted);
         target.passed.absent = absent.iter().map(|(name, _)| name.clone()).collect();
         target.passed.arguments.parameters.retain(|p| !target.passed.absent.contains(&p.name));
         if let Some(inline) = &call.inline {
             target.captured = capture(inline, vars);
+            let stranger = |name: &&String| vars.is_tainted(name);
+            target.passed.tainted.extend(target.captured.keys().filter(stranger).cloned());
         }
         Ok(Concrete::Run(Box::new(target)))
     }
@@ -226,10 +250,14 @@ impl Turn<'_> {
         }
         let body: Body = typed(value)?;
         let mut arguments = body.arguments;
+        let mut tainted = BTreeSet::new();
         for parameter in &mut arguments.parameters {
             let Some(from) = parameter.value_from.as_ref().filter(|from| !from.expression.is_empty()) else {
                 continue;
             };
+            if Program::compile(&from.expression).is_ok_and(|program| program.is_tainted(vars)) {
+                tainted.insert(format!("inputs.parameters.{}", parameter.name));
+            }
             parameter.value = Some(evaluate(&from.expression, vars)?.into());
             parameter.value_from = None;
         }
@@ -242,7 +270,7 @@ impl Turn<'_> {
         Ok(Target {
             template: body.template,
             template_ref: body.template_ref,
-            passed: Passed { arguments, absent: Vec::new() },
+            passed: Passed { arguments, absent: Vec::new(), tainted },
             captured: BTreeMap::new(),
         })
     }
@@ -309,8 +337,12 @@ fn artifact_name(artifact: &Artifact) -> String {
     name.strip_prefix('=').map_or(name, str::trim).to_owned()
 }
 
-/// Adds `item` and `item.<key>` of one loop item.
-pub(super) fn item_vars(vars: &mut Vars, item: &Value) {
+/// Adds `item` and `item.<key>` of one loop item, and whether it is of an event.
+pub(super) fn item_vars(vars: &mut Vars, item: &Value, tainted: bool) {
+    if tainted {
+        let keys = item.as_object().into_iter().flatten().map(|(key, _)| format!("item.{key}"));
+        keys.chain(["item".to_owned()]).for_each(|name| vars.taint(name));
+    }
     match item {
         Value::Object(map) => {
             vars.set("item", item.to_string());

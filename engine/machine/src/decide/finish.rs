@@ -108,6 +108,7 @@ impl Turn<'_> {
         let globals = globals::globals(self.plan, self.status);
         let spec = &self.plan.workflow.spec;
         let mut arguments = Arguments { artifacts: spec.arguments.artifacts.clone(), ..Arguments::default() };
+        let mut tainted = std::collections::BTreeSet::new();
         let replaced = self.status.parameters.iter().map(|p| &p.name);
         let names = spec.arguments.parameters.iter().map(|p| &p.name).chain(replaced);
         for name in names {
@@ -116,6 +117,9 @@ impl Turn<'_> {
                 && arguments.parameter(name).is_none()
             {
                 arguments.parameters.push(Parameter::literal(name, value));
+                if globals.is_tainted(&format!("workflow.parameters.{name}")) {
+                    tainted.insert(format!("inputs.parameters.{name}"));
+                }
             }
         }
         let started = self.start(Start {
@@ -124,7 +128,7 @@ impl Turn<'_> {
             template_ref: None,
             inline: None,
             scope: self.plan.workflow.root_scope(),
-            passed: Passed { arguments, absent: Vec::new() },
+            passed: Passed { arguments, absent: Vec::new(), tainted },
             captured: Default::default(),
             owner: Owner::Workflow,
             boundary: None,

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use runner_workflows::expr::{Fuel, Tree, Var, Vars};
-use runner_workflows::spec::{Arguments, LifecycleHook};
+use runner_workflows::spec::{Arguments, LifecycleHook, Parameter};
 
 use super::Turn;
 use super::calls::condition;
 use super::inputs::Passed;
 use super::scope::node_vars;
 use super::start::{Start, Started};
-use crate::globals;
 use crate::names::{hook_name, on_exit_name};
 use crate::node::{NodeIx, NodePhase, NodeType, Owner};
 use crate::plan::{Call, Compiled, typed};
+use crate::{globals, taint};
 
 impl Turn<'_> {
     /// Whether a step's node and all hooks that it needs have surely ended; starts nothing. A hook whose
@@ -171,6 +171,7 @@ impl Turn<'_> {
             }
             !is_absent
         });
+        let own = self.own_words(&mut arguments, vars);
         let value = serde_json::to_value(&arguments).map_err(|e| e.to_string())?;
         let tree = Tree::compile(&value).map_err(|(at, e)| format!("{at}: {e}"))?;
         let rendered = tree.render(vars, &mut Fuel::default()).map_err(|e| e.to_string())?;
@@ -179,7 +180,10 @@ impl Turn<'_> {
                 "unable to substitute {{{{{name}}}}}: output is an absent optional (skipped/omitted node with no default)"
             ));
         }
+        let mut tainted = taint::arguments(&tree, &rendered.value, vars)?;
         let mut arguments: Arguments = typed(rendered.value)?;
+        tainted.extend(own.iter().map(|parameter| format!("inputs.parameters.{}", parameter.name)));
+        arguments.parameters.extend(own);
         if let Some((boundary, compiled)) = boundary {
             let artifacts = std::mem::take(&mut arguments.artifacts);
             for artifact in artifacts {
@@ -199,7 +203,23 @@ impl Turn<'_> {
                 }
             }
         }
-        Ok(Passed { arguments, absent })
+        Ok(Passed { arguments, absent, tainted })
+    }
+
+    /// Takes those out of a hook's arguments that are the run's own and hold values of events: such a value is never
+    /// read as a template.
+    fn own_words(&self, arguments: &mut Arguments, vars: &Vars) -> Vec<Parameter> {
+        let run = &self.plan.workflow.spec.arguments;
+        let mut own = Vec::new();
+        arguments.parameters.retain(|parameter| {
+            let is_own = vars.is_tainted(&format!("workflow.parameters.{}", parameter.name))
+                && run.parameter(&parameter.name).is_some_and(|one| one.value == parameter.value);
+            if is_own {
+                own.push(parameter.clone());
+            }
+            !is_own
+        });
+        own
     }
 
     /// Starts the run's hooks that are due. True when none is still open.

@@ -1,6 +1,8 @@
 //! Inputs of a template: what was passed, else the default, else an error.
 //! Does not evaluate the caller's arguments: `calls` does.
 
+use std::collections::BTreeSet;
+
 use runner_workflows::expr::{Fuel, Text, Vars};
 use runner_workflows::spec::{Arguments, Artifact, Inputs, Parameter};
 
@@ -12,17 +14,38 @@ use crate::plan::{Compiled, typed};
 pub(super) struct Passed {
     pub(super) arguments: Arguments,
     pub(super) absent: Vec<String>,
+    /// Variables of the template that hold values of events.
+    pub(super) tainted: BTreeSet<String>,
 }
 
 impl Turn<'_> {
     /// Puts arguments into a template's inputs. `vars` are the globals and the node's own names.
-    pub(super) fn inputs(&self, compiled: &Compiled, passed: &Passed, vars: &Vars) -> Result<Inputs, String> {
+    /// Answers also which of the node's variables hold values of events.
+    pub(super) fn inputs(
+        &self,
+        compiled: &Compiled,
+        passed: &Passed,
+        vars: &Vars,
+    ) -> Result<(Inputs, BTreeSet<String>), String> {
+        let mut tainted = BTreeSet::new();
         let mut vars = Vars::child(&std::sync::Arc::new(vars.clone()));
         let mut inputs = Inputs::default();
         for (declared, default) in compiled.template.inputs.parameters.iter().zip(&compiled.defaults) {
             let parameter = self.parameter(declared, default.as_ref(), passed, &vars)?;
             if let Some(value) = &parameter.value {
-                vars.set(format!("inputs.parameters.{}", parameter.name), value.as_str());
+                let name = format!("inputs.parameters.{}", parameter.name);
+                vars.set(name.clone(), value.as_str());
+                let given = passed.arguments.parameter(&declared.name).is_some_and(|p| p.value.is_some());
+                let stranger = if given {
+                    passed.tainted.contains(&name)
+                } else {
+                    let splices = default.as_ref().map(|text| text.splices(&vars)).transpose();
+                    splices.map_err(|e| e.to_string())?.is_some_and(|found| !found.is_empty())
+                };
+                if stranger {
+                    vars.taint(name.clone());
+                    tainted.insert(name);
+                }
             }
             inputs.parameters.push(parameter);
         }
@@ -34,7 +57,7 @@ impl Turn<'_> {
         for artifact in declared {
             inputs.artifacts.push(input_artifact(artifact, passed)?);
         }
-        Ok(inputs)
+        Ok((inputs, tainted))
     }
 
     fn parameter(

@@ -224,6 +224,7 @@ impl Turn<'_> {
             flag: Some(NodeFlag { hooked, retried: true }),
             exit_handler: retry.exit_handler,
             captured: retry.captured.clone(),
+            tainted: retry.tainted.clone(),
             ..NewNode::default()
         });
         let rendered = leaf_vars(self.plan, self.status, &compiled, attempt)

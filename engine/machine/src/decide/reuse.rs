@@ -83,6 +83,7 @@ fn reused(
         display_name: (!is_root).then(|| node.display_name.clone()),
         deadline: None,
         captured: node.captured.clone(),
+        tainted: node.tainted.clone(),
         memo: node.memo.clone(),
     };
     if reopened {

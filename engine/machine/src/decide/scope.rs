@@ -14,7 +14,7 @@ use crate::names::pod_name;
 use crate::node::{Node, NodeIx, NodePhase, NodeType, Owner};
 use crate::plan::{Call, Compiled, Plan, typed};
 use crate::status::WorkflowStatus;
-use crate::{Timestamp, globals};
+use crate::{Timestamp, globals, taint};
 
 impl Turn<'_> {
     /// The variables inside a Steps or DAG node: globals, its inputs, and the results of the steps or tasks
@@ -39,6 +39,7 @@ impl Turn<'_> {
         for (name, value) in &node.captured {
             vars.set_value(name, value.clone());
         }
+        taint::mark(&mut vars, &node.tainted);
         let every = || {
             let steps = compiled.steps.iter().flatten().map(|call| call.name.clone());
             let tasks =
@@ -419,6 +420,7 @@ pub(crate) fn leaf_vars(
     for (name, value) in captured.into_iter().flatten() {
         vars.set_value(name, value.clone());
     }
+    taint::mark(&mut vars, &node.tainted);
     Ok(vars)
 }
 
@@ -443,6 +445,7 @@ pub(crate) fn render_template(compiled: &Compiled, vars: &Vars, inputs: &Inputs)
                 "unable to substitute {{{{{name}}}}}: output is an absent optional (skipped/omitted node with no default)"
             ));
         }
+        taint::check_template(&compiled.template, &compiled.body, &rendered.value, vars)?;
         typed(rendered.value)?
     };
     template.inputs = inputs.clone();

@@ -1,7 +1,7 @@
 //! start: a template becomes a node, in Argo's order: resolve, inputs, room, locks, cache, retry, kind.
 //! Does not look at what comes after the node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runner_workflows::expr::Vars;
@@ -19,7 +19,7 @@ use crate::fact::{Fact, NewNode};
 use crate::limits::{MAX_DEPTH, MAX_NODES};
 use crate::node::{NodeFlag, NodeIx, NodePhase, NodeType, Owner};
 use crate::plan::Compiled;
-use crate::{Timestamp, globals};
+use crate::{Timestamp, globals, taint};
 
 /// What to start, and for whom.
 #[derive(Clone, Debug)]
@@ -56,6 +56,7 @@ struct Ready {
     compiled: Arc<Compiled>,
     inputs: Inputs,
     template: Template,
+    tainted: BTreeSet<String>,
 }
 
 impl Turn<'_> {
@@ -105,14 +106,19 @@ impl Turn<'_> {
         own_vars(&mut vars, &self.status.name, &start.name, &compiled, holder);
         for (name, value) in &start.captured {
             vars.set_value(name, value.clone());
+            if start.passed.tainted.contains(name) {
+                vars.taint(name);
+            }
         }
-        let inputs = self.inputs(&compiled, &start.passed, &vars)?;
+        let (inputs, mut tainted) = self.inputs(&compiled, &start.passed, &vars)?;
+        tainted.extend(start.captured.keys().filter(|name| start.passed.tainted.contains(*name)).cloned());
         input_vars(&mut vars, &inputs, &compiled.template);
         for (name, value) in &start.captured {
             vars.set_value(name, value.clone());
         }
+        taint::mark(&mut vars, &tainted);
         let template = render_template(&compiled, &vars, &inputs)?;
-        Ok(Ready { compiled, inputs, template })
+        Ok(Ready { compiled, inputs, template, tainted })
     }
 
     fn create_ready(&mut self, start: Start, depth: u32, ready: &Ready) -> NodeIx {
@@ -133,6 +139,7 @@ impl Turn<'_> {
             display_name: template.annotations.get("workflows.argoproj.io/display-name").cloned(),
             deadline: pending_deadline(template, node_type, self.now),
             inputs: ready.inputs.clone(),
+            tainted: ready.tainted.clone(),
             ..new_node(start)
         })
     }

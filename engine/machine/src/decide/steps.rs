@@ -204,7 +204,7 @@ impl Turn<'_> {
         for (call, progress) in calls.iter().zip(loops).filter(|(_, progress)| !progress.is_empty_loop()) {
             let mut vars = Vars::child(&progress.vars);
             if let Some((_, item)) = progress.item(0) {
-                item_vars(&mut vars, &item);
+                item_vars(&mut vars, &item, progress.expansion.tainted);
             }
             self.concrete(steps, compiled, call, &progress.expansion, &vars)?;
         }
@@ -303,7 +303,7 @@ impl Turn<'_> {
         }
         let mut vars = Vars::child(&progress.vars);
         if let Some((_, item)) = &item {
-            item_vars(&mut vars, item);
+            item_vars(&mut vars, item, progress.expansion.tainted);
         }
         match self.concrete(boundary, compiled, call, &progress.expansion, &vars) {
             Err(message) => Started::Failed(start.parents.first().copied().unwrap_or(boundary), message),

@@ -56,8 +56,14 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(spec: &str) -> Self {
+        Self::of_event(spec, "")
+    }
+
+    /// A run of a trigger that filled in these variables.
+    pub(crate) fn of_event(spec: &str, names: &str) -> Self {
         let yaml = format!(
-            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: wf, namespace: ns}}\nspec:\n{}",
+            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: wf, namespace: ns, annotations: \
+             {{runner/from-events: '{names}'}}}}\nspec:\n{}",
             spec.lines().map(|line| format!("  {line}\n")).collect::<String>()
         );
         let (manifests, problems) = parse_file("case.yaml", &yaml, Limits::default());
@@ -238,6 +244,10 @@ impl Run {
             .collect();
         let again = replay(&json).expect("legal facts");
         assert_eq!(again.to_argo(&self.plan), self.status.to_argo(&self.plan));
+        let tainted = |status: &WorkflowStatus| -> Vec<_> {
+            status.nodes().map(|(_, node)| node.tainted.clone()).collect()
+        };
+        assert_eq!(tainted(&again), tainted(&self.status));
     }
 
     pub(crate) fn sketch(&self) -> Vec<String> {

@@ -6,3 +6,4 @@ mod common;
 mod metrics;
 mod properties;
 mod semantics;
+mod taint;
