@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use runner_runners::Cluster;
 use runner_runners::images::Image;
 use runner_runners::typed::{HttpPolicy, PluginServer};
 use runner_workflows::resolve::TemplateReferencing;
@@ -76,6 +77,8 @@ pub struct Runners {
     pub plugins: std::collections::BTreeMap<String, PluginServer>,
     /// What http steps may reach.
     pub http: Option<HttpPolicy>,
+    /// The cluster of pods and of steps about Kubernetes.
+    pub kubernetes: Cluster,
 }
 
 /// Settings of the container runner.
@@ -164,6 +167,7 @@ impl Config {
             runners: Runners {
                 plugins: self.runners.plugins.into_iter().chain(over.runners.plugins).collect(),
                 http: over.runners.http.or(self.runners.http),
+                kubernetes: over.runners.kubernetes.or(self.runners.kubernetes),
                 default: over.runners.default.or(self.runners.default),
                 container: self.runners.container.under(over.runners.container),
                 process: Process {

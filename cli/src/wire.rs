@@ -11,7 +11,7 @@ use runner_controller::{
 };
 use runner_machine::Command;
 use runner_pods::container::{ContainerConfig, ContainerRunner};
-use runner_runners::{ArtifactRepository, Objects, ProcessConfig, ProcessRunner, Runner};
+use runner_runners::{ArtifactRepository, Cluster, Objects, ProcessConfig, ProcessRunner, Runner};
 use runner_store::{SqliteStore, Store, StreamId};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
@@ -234,7 +234,13 @@ impl Wire {
         config.hidden.push(self.state_dir()?);
         config.typed.plugins.clone_from(&self.config.runners.plugins);
         config.typed.http = self.config.runners.http.unwrap_or_default();
+        config.typed.cluster = self.cluster();
         Ok(config)
+    }
+
+    /// The cluster of pods and of steps about Kubernetes, with the kubeconfig located from here.
+    pub fn cluster(&self) -> Cluster {
+        self.config.runners.kubernetes.clone().located(|name| std::env::var(name).ok())
     }
 
     /// Where steps, event sources and triggers get ConfigMaps and Secrets from. Needs a runtime around it.

@@ -6,6 +6,7 @@ extern crate self as runner_runners;
 
 pub mod applets;
 pub mod artifacts;
+pub mod cluster;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
@@ -29,6 +30,7 @@ mod sys;
 
 use std::process::ExitCode;
 
+pub use cluster::Cluster;
 pub use error::Error;
 pub use job::IsolationChoice;
 pub use objects::{NoObjects, Objects, SecretData, SecretValue};

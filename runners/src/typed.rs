@@ -12,8 +12,7 @@ use runner_workflows::spec::{Outputs, Template, TemplateKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Objects;
-use crate::{AttemptSpec, Error, ExitPhase};
+use crate::{AttemptSpec, Cluster, Error, ExitPhase, Objects};
 
 /// The word after which kind, order and report of a typed step follow.
 pub const COMMAND: &str = "__step";
@@ -52,6 +51,8 @@ pub struct Order {
     pub server: Option<ServerOrder>,
     /// What http steps may reach.
     pub http: HttpPolicy,
+    /// The cluster that steps about Kubernetes speak to.
+    pub cluster: Cluster,
 }
 
 /// A variable of the step that holds a value of a Secret or ConfigMap.
@@ -109,12 +110,14 @@ pub struct TypedConfig {
     pub plugins: BTreeMap<String, PluginServer>,
     /// What http steps may reach.
     pub http: HttpPolicy,
+    /// The cluster that steps about Kubernetes speak to.
+    pub cluster: Cluster,
 }
 
 impl Default for TypedConfig {
     fn default() -> Self {
         let program = PathBuf::from("/proc/self/exe");
-        Self { program, plugins: BTreeMap::new(), http: HttpPolicy::default() }
+        Self { program, plugins: BTreeMap::new(), http: HttpPolicy::default(), cluster: Cluster::default() }
     }
 }
 
@@ -178,6 +181,7 @@ pub(crate) fn typed(
         values: values(template, &spec.namespace, objects, &mut env)?,
         server: server(template, config, &mut env)?,
         http: config.http,
+        cluster: config.cluster.clone(),
     };
     let mut argv = vec![
         config.program.to_string_lossy().into_owned(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
+use runner_runners::typed::HttpPolicy;
 use runner_runners::web::{self, Wanted};
 use runner_workflows::expr::{Fuel, Program, Value, Vars};
 use runner_workflows::spec::HttpTemplate;
@@ -43,7 +44,15 @@ pub fn run(step: &Step) -> Result<Done, Failure> {
 /// # Errors
 /// Failed when there is no answer, Error when the request cannot be made.
 pub async fn send(step: &Step, http: &HttpTemplate) -> Result<Answer, Failure> {
-    let policy = step.order().http;
+    send_within(step, http, step.order().http).await
+}
+
+/// The same with what may be reached.
+pub(crate) async fn send_within(
+    step: &Step,
+    http: &HttpTemplate,
+    policy: HttpPolicy,
+) -> Result<Answer, Failure> {
     let url = web::address(&http.url, policy).map_err(Failure::failed)?;
     let name = if http.method.is_empty() { "GET" } else { &http.method };
     let method = Method::from_bytes(name.as_bytes())
@@ -136,7 +145,7 @@ fn canonical(name: &str) -> String {
         .collect()
 }
 
-fn judge(http: &HttpTemplate, answer: Answer) -> Result<Done, Failure> {
+pub(crate) fn judge(http: &HttpTemplate, answer: Answer) -> Result<Done, Failure> {
     let status = answer.status;
     if http.success_condition.is_empty() {
         return match status {

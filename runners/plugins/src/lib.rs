@@ -1,4 +1,4 @@
-//! The work of typed steps (http, data, executor plugins): `runner __step KIND ORDER REPORT`, in a process.
+//! The work of typed steps (http, data, resource, plugins): `runner __step KIND ORDER REPORT`, in a process.
 //! Knows nothing of retries, workflows or the engine: it reads an order, does it and leaves a report.
 //!
 //! A new kind of plugin is a new line in [`perform`] and a module with
@@ -10,8 +10,11 @@ pub mod forge;
 pub mod git;
 pub mod http;
 pub mod kaniko;
+mod kubectl;
 pub mod order;
 pub mod remote;
+mod request;
+mod resource;
 pub mod work;
 
 use std::process::ExitCode;
@@ -51,14 +54,17 @@ fn perform(step: &Step) -> Result<Done, Failure> {
         "data" => data::run(step),
         "http" => http::run(step),
         "plugin" => plugin(step),
+        "resource" => resource::run(step),
         other => Err(Failure::error(format!("{other} templates are not built in"))),
     }
 }
 
 /// Our own plugins by name; every other name belongs to a server that speaks Argo's protocol.
 fn plugin(step: &Step) -> Result<Done, Failure> {
-    match step.plugin_name() {
-        Some(name) => work::adapter::run(&name, step).unwrap_or_else(|| remote::run(step)),
+    match step.plugin_name().as_deref() {
+        Some("kubectl") => kubectl::run(step),
+        Some("http") => request::run(step),
+        Some(name) => work::adapter::run(name, step).unwrap_or_else(|| remote::run(step)),
         None => Err(Failure::error("`plugin` must be a map with one key, the plugin's name")),
     }
 }
