@@ -13,7 +13,8 @@ use runner_store::{Catalog, Inbox, Manifest};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::bus::{Bus, RETENTION_DAYS};
+use crate::bus::{Bus, RETENTION_DAYS, Routes};
+use crate::carriers::{self, Carriers};
 use crate::devctl::Rules;
 use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint};
 use crate::ingress::handle::Shared;
@@ -107,6 +108,8 @@ pub struct Daemon {
     news: Arc<Notify>,
     versions: BTreeMap<String, u64>,
     sources: JoinSet<()>,
+    carriers: Carriers,
+    carrying: carriers::Running,
 }
 
 impl Daemon {
@@ -134,7 +137,9 @@ impl Daemon {
         let server = Server::start(settings.listen, shared).await;
         let server = server.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
         let (versions, sources) = (BTreeMap::new(), JoinSet::new());
-        let mut daemon = Self { bus, parts, settings, server, hands, news, versions, sources };
+        let (carriers, carrying) = (Carriers::default(), carriers::Running::default());
+        let mut daemon =
+            Self { bus, parts, settings, server, hands, news, versions, sources, carriers, carrying };
         let mut problems = daemon.refresh().await.map_err(|error| error.to_string())?;
         problems.extend(closed);
         Ok((daemon, problems))
@@ -162,7 +167,8 @@ impl Daemon {
             Arc::clone(&self.news),
             self.settings.sensors,
         )
-        .with_rules(self.settings.rules.clone());
+        .with_rules(self.settings.rules.clone())
+        .with_carriers(self.carriers.clone());
         let driver = tokio::spawn(sensors.run(async move {
             // an error is the end of the daemon as well
             drop(end.wait_for(|ended| *ended).await);
@@ -192,6 +198,7 @@ impl Daemon {
             }
         }
         drop(self.server);
+        drop(self.carrying);
         self.sources.abort_all();
         ended.send_replace(true);
         if let Err(error) = driver.await {
@@ -210,13 +217,17 @@ impl Daemon {
     /// Puts the event sources of the store into effect, if they changed. What is wrong with them, one sentence each.
     async fn refresh(&mut self) -> Result<Vec<String>, runner_store::Error> {
         let manifests = Catalog::list_manifests(self.bus.store().as_ref(), KIND, None).await?;
-        let versions: BTreeMap<String, u64> =
-            manifests.iter().map(|one| (format!("{}/{}", one.namespace, one.name), one.generation)).collect();
+        let buses = Catalog::list_manifests(self.bus.store().as_ref(), carriers::KIND, None).await?;
+        let version =
+            |one: &Manifest| (format!("{} {}/{}", one.kind, one.namespace, one.name), one.generation);
+        let versions: BTreeMap<String, u64> = manifests.iter().chain(&buses).map(version).collect();
         if versions == self.versions && !self.versions.is_empty() {
             return Ok(Vec::new());
         }
         self.versions = versions;
-        let mut problems = Vec::new();
+        let (bus, news, objects) = (&self.bus, &self.news, &self.parts.objects);
+        let (carry, mut problems) = self.carriers.apply(&mut self.carrying, &buses, bus, news, objects).await;
+        self.bus.set_routes(routes(&manifests, &carry));
         let mut endpoints = Vec::new();
         let mut sources = JoinSet::new();
         for manifest in &manifests {
@@ -286,8 +297,9 @@ impl Daemon {
                         &self.bus,
                         &self.news,
                         &manifest.namespace,
-                        &manifest.name,
+                        &source,
                         &event,
+                        &self.parts.objects,
                     );
                     if let Err(why) = started {
                         problems.push(format!("{name}, event {}: {why}", event.name));
@@ -320,4 +332,19 @@ fn close(hooks: &mut [Hook], settings: &Settings) -> Vec<String> {
         ));
     }
     out
+}
+
+/// Which event sources use which of the EventBuses that carry events.
+fn routes(sources: &[Manifest], carry: &[String]) -> Routes {
+    let all = sources.iter().filter_map(|manifest| {
+        let source: EventSource = serde_json::from_slice(&manifest.body).ok()?;
+        let name = match source.spec.event_bus_name.as_str() {
+            "" => carriers::DEFAULT,
+            name => name,
+        };
+        let carrier = format!("{}/{name}", manifest.namespace);
+        let source = format!("{}/{}", manifest.namespace, manifest.name);
+        carry.contains(&carrier).then_some((source, carrier))
+    });
+    all.collect()
 }

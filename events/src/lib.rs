@@ -2,9 +2,10 @@
 //! Runs no workflow by itself: it hands them to the controller.
 //!
 //! An event comes in by [`ingress`] or [`sources`], is durable on the [`bus`], judged by [`sensors`], and what fires is
-//! done by [`triggers`]. [`daemon`] puts these together.
+//! done by [`triggers`]. Between bus and sensors it may travel by an EventBus of [`carriers`]. [`daemon`] puts these together.
 
 pub mod bus;
+pub mod carriers;
 mod client;
 pub mod cron;
 pub mod daemon;

@@ -26,6 +26,8 @@ pub struct NewEvent {
     pub copy_of: Option<String>,
     /// Only for this sensor and, if given, this trigger of it.
     pub only: Option<Only>,
+    /// It came from a message bus: it is not sent there.
+    pub from_bus: bool,
 }
 
 /// A part of the sensors.
@@ -65,17 +67,20 @@ pub struct Event {
     /// Only for a part of the sensors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// `<namespace>/<name>` of the EventBus by which it travels to the sensors; none when the store is the bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
 }
 
 impl Event {
     /// An event that came just now.
     #[must_use]
     pub fn new(id: String, time: Timestamp, new: NewEvent) -> Self {
-        let NewEvent { namespace, source, name, kind, data, key, copy_of, only } = new;
+        let NewEvent { namespace, source, name, kind, data, key, copy_of, only, from_bus: _ } = new;
         // headers differ from one try to the next, the body does not
         let content = data.get("body").unwrap_or(&data);
         let digest = sha256(content.to_string().as_bytes());
-        Self { id, namespace, source, name, kind, time, data, digest, key, copy_of, only }
+        Self { id, namespace, source, name, kind, time, data, digest, key, copy_of, only, carrier: None }
     }
 
     /// The attributes, as Argo Events names and fills them.

@@ -23,7 +23,7 @@ impl History {
         let mut state = State::Received;
         for (_, note) in &self.notes {
             state = match note {
-                Note::Received(_) | Note::Judged(_) => state,
+                Note::Received(_) | Note::Judged(_) | Note::Carried => state,
                 Note::Replayed { .. } => State::Received,
                 Note::Settled { gated } => {
                     let fires = self.verdicts().any(|verdict| verdict.triggers.iter().any(|t| t.fires));
@@ -41,6 +41,13 @@ impl History {
             };
         }
         state
+    }
+
+    /// The EventBus that has to bring it before sensors may judge it.
+    #[must_use]
+    pub fn awaited_from(&self) -> Option<&str> {
+        let carried = self.notes.iter().any(|(_, note)| matches!(note, Note::Carried));
+        self.event.carrier.as_deref().filter(|_| !carried)
     }
 
     /// The last word of each firing decides.

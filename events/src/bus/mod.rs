@@ -10,7 +10,8 @@ mod list;
 mod note;
 mod take;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use runner_controller::{Clock, Ids, IsDead};
@@ -28,6 +29,10 @@ pub use take::Taken;
 pub const STREAM_KIND: &str = "event";
 /// How long events are kept unless the configuration says otherwise, in days (S4.12).
 pub const RETENTION_DAYS: i64 = 30;
+
+/// Where the milliseconds of an id of version 7 begin (RFC 9562), and by how many the clock may be behind the last id.
+const TIME_BITS: u32 = 80;
+const BEHIND_MS: u128 = 1000;
 
 /// Answer to a publisher, given after the event is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +53,12 @@ pub struct Bus {
     ids: Arc<dyn Ids>,
     owner: String,
     is_dead: IsDead,
+    routes: Arc<RwLock<Routes>>,
+    latest: Arc<Mutex<u128>>,
 }
+
+/// EventSources, `<namespace>/<name>`, whose events travel by an EventBus, and which.
+pub type Routes = BTreeMap<String, String>;
 
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,7 +71,8 @@ impl Bus {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let is_dead = Arc::new(runner_controller::is_dead);
-        Self { store, clock, ids, owner: runner_controller::this_process(), is_dead }
+        let (owner, routes) = (runner_controller::this_process(), Arc::default());
+        Self { store, clock, ids, owner, is_dead, routes, latest: Arc::default() }
     }
 
     /// The same under another name in leases, with another proof of death.
@@ -88,15 +99,37 @@ impl Bus {
         self.clock.now()
     }
 
+    /// An id above all that this process gave: events that come in one millisecond keep their order.
+    fn next_id(&self, now: Timestamp) -> String {
+        let id = self.ids.uid(now);
+        let Ok(new) = uuid::Uuid::parse_str(&id).map(|id| id.as_u128()) else { return id };
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        // a clock that was set back by more begins anew
+        let behind = (*latest >> TIME_BITS).saturating_sub(new >> TIME_BITS);
+        *latest = if new > *latest || behind > BEHIND_MS { new } else { latest.saturating_add(1) };
+        uuid::Uuid::from_u128(*latest).to_string()
+    }
+
+    /// Says which events travel by which EventBus; those of all others are taken from the store.
+    pub fn set_routes(&self, routes: Routes) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    fn route(&self, new: &NewEvent) -> Option<String> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(&format!("{}/{}", new.namespace, new.source)).cloned()
+    }
+
     /// Makes an event durable. When this returns it will be taken, whatever happens to this process (F41).
     ///
     /// # Errors
     /// What the store says; then the sender has to try again.
     pub async fn publish(&self, new: NewEvent) -> Result<Receipt> {
         let now = self.clock.now();
-        let id = self.ids.uid(now);
+        let id = self.next_id(now);
         let key = new.key.as_deref().map(|key| dedup_key(&new, key));
-        let event = Event::new(id.clone(), now, new);
+        let carrier = if new.from_bus { None } else { self.route(&new) };
+        let event = Event { carrier, ..Event::new(id.clone(), now, new) };
         let stream = stream(&id)?;
         let mut append = Append::new(
             stream,

@@ -24,6 +24,8 @@ pub enum Note {
         #[serde(default)]
         gated: bool,
     },
+    /// The EventBus brought it: it left the outbox.
+    Carried,
     /// Somebody asked for it to be taken again.
     Replayed {
         /// Who.
@@ -122,6 +124,7 @@ impl Note {
             Self::Judged(_) => "judged",
             Self::Acted(_) => "acted",
             Self::Settled { .. } => "settled",
+            Self::Carried => "carried",
             Self::Replayed { .. } => "replayed",
         }
     }

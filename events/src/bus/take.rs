@@ -83,6 +83,28 @@ impl Bus {
         Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
     }
 
+    /// Notes that the EventBus brought an event, durable when this returns: sensors may judge it now. A second time changes
+    /// nothing (F39). Answers whether the event is known.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a process holds it; what the store says.
+    pub async fn carried(&self, id: &str) -> Result<bool> {
+        let history = match self.history(id).await {
+            Err(Error::NotFound(_)) => return Ok(false),
+            found => found?,
+        };
+        if history.awaited_from().is_none() {
+            return Ok(true);
+        }
+        let taken = self.take_one(id).await?;
+        if taken.history.awaited_from().is_some() {
+            let now = Wakeup::At(self.clock.now());
+            self.append(&taken.lease.stream, &taken, &[Note::Carried], now).await?;
+        }
+        Journal::release(self.store.as_ref(), &[taken.lease]).await?;
+        Ok(true)
+    }
+
     /// Adds notes to an event that may be settled. One that is held or gone is left as it is: these notes are for
     /// people, what counts is in the stream of the sensor.
     ///

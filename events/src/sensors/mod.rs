@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::bus::Bus;
+use crate::carriers::Carriers;
 use crate::devctl::Rules;
 use crate::triggers::Hands;
 
@@ -71,6 +72,7 @@ pub struct Sensors {
     renewed: Timestamp,
     modes: BTreeMap<String, SetMode>,
     rules: Option<Arc<Rules>>,
+    carriers: Carriers,
 }
 
 impl std::fmt::Debug for Sensors {
@@ -100,7 +102,14 @@ impl Sensors {
             busy: BTreeSet::new(),
             modes: BTreeMap::new(),
             rules: None,
+            carriers: Carriers::default(),
         }
+    }
+
+    /// With EventBuses by which events travel before they are judged.
+    #[must_use]
+    pub fn with_carriers(self, carriers: Carriers) -> Self {
+        Self { carriers, ..self }
     }
 
     /// With the triggers of a configuration file besides the sensors.
@@ -152,6 +161,7 @@ impl Sensors {
         self.renew(now).await?;
         let taken = self.bus.take(BATCH).await?;
         let more = taken.len() == BATCH;
+        let taken = self.carriers.pass(&self.bus, taken);
         if !taken.is_empty() {
             self.judge(taken).await?;
         }

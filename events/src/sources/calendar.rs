@@ -68,7 +68,7 @@ impl Calendar {
                 }
                 let key = format!("tick {tick}");
                 if let Some(event) = self.origin.event(self.data(tick), Some(key)) {
-                    publish(&bus, &news, event).await;
+                    let _ours_as_well = publish(&bus, &news, event).await;
                 }
                 if self.catchup.is_some() {
                     self.remember(&bus, tick).await;

@@ -106,7 +106,7 @@ impl Watch {
             format!("{operation} {} {size} {}", path.display(), time.as_nanos())
         });
         if let Some(event) = self.origin.event(self.data(&path, operation), key) {
-            publish(bus, news, event).await;
+            let _ours_as_well = publish(bus, news, event).await;
         }
     }
 

@@ -1,19 +1,26 @@
-//! Event sources that go and look, instead of being called: the clock and files. Each publishes what it sees on the bus;
-//! two processes that see the same thing publish it once.
+//! Event sources that go and look, instead of being called: the clock, files and brokers of messages. Each publishes what
+//! it sees on the bus; what has a name (a tick, a change of a file, an entry of a stream) is one event however many
+//! processes see it.
 //! Receives no HTTP: `ingress` does.
 
+mod broker;
 mod calendar;
 mod file;
 
+use runner_runners::Objects;
 use runner_sensors::kinds::{SourceConfig, SourceEvent};
+use runner_sensors::spec::EventSource;
 use runner_store::Store;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::bus::{Bus, NewEvent};
 
+pub use broker::JETSTREAM;
+
 /// Types that are built in; the others load, validate and say that they are not.
-pub const BUILT_IN: [&str; 12] = [
+pub const BUILT_IN: [&str; 17] = [
+    "amqp",
     "bitbucket",
     "bitbucketserver",
     "calendar",
@@ -21,6 +28,10 @@ pub const BUILT_IN: [&str; 12] = [
     "gerrit",
     "github",
     "gitlab",
+    "mqtt",
+    "nats",
+    "redis",
+    "redisStream",
     "slack",
     "sns",
     "storageGrid",
@@ -77,12 +88,13 @@ pub fn start(
     bus: &Bus,
     news: &std::sync::Arc<tokio::sync::Notify>,
     namespace: &str,
-    source: &str,
+    source: &EventSource,
     event: &SourceEvent<'_>,
+    objects: &std::sync::Arc<dyn Objects>,
 ) -> Result<(), String> {
     let origin = Origin {
         namespace: namespace.to_owned(),
-        source: source.to_owned(),
+        source: source.metadata.name.clone(),
         name: event.name.to_owned(),
         kind: event.kind.event_type(),
         filter: event.expression().map(str::to_owned),
@@ -99,11 +111,22 @@ pub fn start(
             running.spawn(file.run(bus, news));
             Ok(())
         }
-        _ if BUILT_IN.contains(&event.kind.field()) => Ok(()),
-        _ => Err(format!(
-            "sources of type {} are not built in: nothing is consumed. Events can be sent by hand: runner events send",
-            event.kind.field()
-        )),
+        _ => {
+            let annotations = &source.metadata.annotations;
+            let jetstream = annotations.get(&format!("{JETSTREAM}.{}", event.name));
+            let jetstream = jetstream.or_else(|| annotations.get(JETSTREAM)).map(String::as_str);
+            if let Some(consumer) = broker::consumer(event, &origin, jetstream, objects)? {
+                running.spawn(broker::run(consumer, origin, bus, news));
+                return Ok(());
+            }
+            if BUILT_IN.contains(&event.kind.field()) {
+                return Ok(());
+            }
+            Err(format!(
+                "sources of type {} are not built in: nothing is consumed. Events can be sent by hand: runner events send",
+                event.kind.field()
+            ))
+        }
     }
 }
 
@@ -134,11 +157,15 @@ pub(crate) fn tick(
     Ok(())
 }
 
-/// Publishes, again and again until it is durable.
-pub(crate) async fn publish(bus: &Bus, news: &tokio::sync::Notify, event: NewEvent) {
+/// Publishes, again and again until it is durable. Answers whether nothing was published because another event, with other
+/// content, has its key.
+pub(crate) async fn publish(bus: &Bus, news: &tokio::sync::Notify, event: NewEvent) -> bool {
     loop {
         match bus.publish(event.clone()).await {
-            Ok(_) => return news.notify_one(),
+            Ok(receipt) => {
+                news.notify_one();
+                return receipt.conflict;
+            }
             Err(error) => {
                 tracing::warn!(source = event.source, %error, "an event could not be kept; trying again");
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
