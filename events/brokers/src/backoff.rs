@@ -54,7 +54,7 @@ impl Waits {
     }
 
     /// The next wait.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let wait = self.after(self.tries, chance());
         self.tries = self.tries.saturating_add(1);
         wait

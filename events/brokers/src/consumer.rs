@@ -96,7 +96,7 @@ impl Consumer {
             if began.elapsed() > STEADY {
                 self.waits.reset();
             }
-            let wait = self.waits.next();
+            let wait = self.waits.next_wait();
             let why = ended.err().unwrap_or_else(|| "the broker ended the connection".to_owned());
             let About { namespace, source, event, .. } = &self.about;
             tracing::warn!(namespace, source, event, why, wait = ?wait, "not connected; trying again");

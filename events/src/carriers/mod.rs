@@ -133,7 +133,7 @@ async fn stay(link: Link, place: Place, durable: String, brings: consume::Brings
         if began.elapsed() > STEADY {
             waits.reset();
         }
-        let wait = waits.next();
+        let wait = waits.next_wait();
         let why = ended.err().unwrap_or_default();
         tracing::warn!(bus = brings.name(), why, wait = ?wait, "EventBus not connected; events wait in the store");
         tokio::time::sleep(wait).await;

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The command that starts a server on a port, with a folder.
+type Start = dyn Fn(u16, &Path) -> Command + Send;
+
 /// A server that runs.
 pub(crate) struct Server {
     pub(crate) port: u16,
     /// Its files; they stay when it is killed.
     pub(crate) folder: tempfile::TempDir,
-    start: Box<dyn Fn(u16, &Path) -> Command + Send>,
+    start: Box<Start>,
     end: Option<Command>,
     child: Child,
 }
