@@ -26,6 +26,7 @@ mod names;
 mod node;
 mod outstanding;
 mod plan;
+pub mod preview;
 mod resources;
 mod reuse;
 mod selector;

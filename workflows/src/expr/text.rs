@@ -111,12 +111,12 @@ impl Text {
         }
     }
 
-    fn slice(&self, start: usize, end: usize) -> &str {
+    pub(super) fn slice(&self, start: usize, end: usize) -> &str {
         self.source.get(start..end).unwrap_or_default()
     }
 
     /// The trimmed inside of a tag.
-    fn inner(&self, start: usize, end: usize, open: usize) -> &str {
+    pub(super) fn inner(&self, start: usize, end: usize, open: usize) -> &str {
         self.slice(start + open, end.saturating_sub(2)).trim()
     }
 

@@ -85,7 +85,8 @@ fn items_tainted(with: &With, vars: &Vars) -> Result<bool, String> {
     splices.map_err(|error| error.to_string())
 }
 
-fn items(with: &With, vars: &Vars) -> Result<Option<Vec<Value>>, String> {
+/// The items of a loop; none without one.
+pub(crate) fn items(with: &With, vars: &Vars) -> Result<Option<Vec<Value>>, String> {
     match with {
         With::None => Ok(None),
         With::Items(tree) => {
@@ -338,7 +339,7 @@ fn artifact_name(artifact: &Artifact) -> String {
 }
 
 /// Adds `item` and `item.<key>` of one loop item, and whether it is of an event.
-pub(super) fn item_vars(vars: &mut Vars, item: &Value, tainted: bool) {
+pub(crate) fn item_vars(vars: &mut Vars, item: &Value, tainted: bool) {
     if tainted {
         let keys = item.as_object().into_iter().flatten().map(|(key, _)| format!("item.{key}"));
         keys.chain(["item".to_owned()]).for_each(|name| vars.taint(name));
@@ -362,7 +363,7 @@ pub(super) fn item_vars(vars: &mut Vars, item: &Value, tainted: bool) {
 }
 
 /// Name of a call, or of one item of its loop.
-pub(super) fn call_name(call: &Call, item: Option<(usize, &Value)>) -> String {
+pub(crate) fn call_name(call: &Call, item: Option<(usize, &Value)>) -> String {
     match item {
         Some((index, item)) => loop_name(&call.name, index, item),
         None => call.name.clone(),
@@ -370,7 +371,7 @@ pub(super) fn call_name(call: &Call, item: Option<(usize, &Value)>) -> String {
 }
 
 /// Text of an expression's value, as `valueFrom.expression` gives it.
-pub(super) fn evaluate(expression: &str, vars: &Vars) -> Result<String, String> {
+pub(crate) fn evaluate(expression: &str, vars: &Vars) -> Result<String, String> {
     let program = Program::compile(expression).map_err(|e| format!("failed to evaluate expression: {e}"))?;
     match program.eval(vars, &mut Fuel::default()) {
         Ok(Value::Null) => Err(format!("failed to evaluate expression {expression:?}: it is nil")),

@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 
 use runner_workflows::spec::Outputs;
 
+pub(crate) use calls::{call_name, evaluate, item_vars, items};
 pub use reuse::reuse;
 pub(crate) use scope::{leaf_vars, render_template};
 
