@@ -29,9 +29,9 @@ const MENU: [Entry; 7] = [
     },
     Entry {
         name: "bench",
-        usage: "[NAME]... [--rounds N] [--patience SECONDS] [--write]",
-        about: "benchmarks, each beside a limit measured in the same run",
-        run: |rest| tests_release("bench", rest),
+        usage: "lint | [NAME]... [--rounds N] [--patience SECONDS] [--write]",
+        about: "benchmarks, each beside a limit measured in the same run; `lint` needs no engine",
+        run: bench,
     },
     Entry {
         name: "storm",
@@ -101,6 +101,16 @@ fn check(_: &[String]) -> ExitCode {
 /// Runs a binary of the package that holds the proofs, if it is built yet.
 fn tests(bin: &str, rest: &[String]) -> ExitCode {
     proof(bin, &[], rest)
+}
+
+/// Lint is measured by a program of its own crate, everything else through the engine.
+fn bench(rest: &[String]) -> ExitCode {
+    match rest {
+        [lint] if lint == "lint" => {
+            exit(cargo(&["bench", "--quiet", "--package", "runner-workflows", "--bench", "lint"], &[]))
+        }
+        _engine => tests_release("bench", rest),
+    }
 }
 
 fn tests_release(bin: &str, rest: &[String]) -> ExitCode {
