@@ -167,6 +167,9 @@ pub enum Command {
     /// Rewrite spellings of Argo Workflows v3 to those of v4
     #[command(long_about = commands::convert::LONG)]
     Convert(commands::convert::Args),
+    /// Show what would run, without running it
+    #[command(long_about = commands::plan::LONG)]
+    Plan(commands::plan::Args),
     /// Draw a workflow
     #[command(long_about = commands::graph::LONG)]
     Graph(commands::graph::Args),
@@ -175,6 +178,11 @@ pub enum Command {
     Apply(commands::apply::Args),
     /// Work with WorkflowTemplates
     Template(commands::template::Args),
+    /// Work with ClusterWorkflowTemplates
+    #[command(name = "cluster-template")]
+    ClusterTemplate(commands::cluster_template::Args),
+    /// Set the limits of semaphores
+    Sync(commands::sync::Args),
     /// Show Secrets without their values, delete applied ones
     Secret(commands::secret::Args),
     /// Work with CronWorkflows, and fire them

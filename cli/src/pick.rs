@@ -20,6 +20,9 @@ pub struct Pick {
     /// All that match a label selector
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "names")]
     pub selector: Option<String>,
+    /// All whose fields match: metadata.name and metadata.namespace
+    #[arg(long, value_name = "SELECTOR", conflicts_with = "names")]
+    pub field_selector: Option<String>,
     /// All of the namespace
     #[arg(long, conflicts_with_all = ["names", "selector"])]
     pub all: bool,
@@ -31,12 +34,12 @@ pub struct Pick {
 impl Pick {
     /// More than one workflow may be meant: one that refuses does not keep the others from it.
     pub fn several(&self) -> bool {
-        self.all || self.selector.is_some() || self.names.len() > 1
+        self.all || self.selector.is_some() || self.field_selector.is_some() || self.names.len() > 1
     }
 
     /// No name, no selector, not all.
     pub fn nothing(&self) -> bool {
-        self.names.is_empty() && self.selector.is_none() && !self.all
+        self.names.is_empty() && self.selector.is_none() && self.field_selector.is_none() && !self.all
     }
 }
 
@@ -46,13 +49,19 @@ impl Pick {
 /// Exit code 2 when nothing is named, 4 when a name is not known.
 pub async fn any(wire: &Wire, store: &Arc<dyn Store>, pick: &Pick) -> Result<Vec<Known>> {
     if pick.nothing() {
-        return Err(Failure::usage("name a workflow, or use -l SELECTOR or --all"));
+        return Err(Failure::usage("name a workflow, or use -l SELECTOR, --field-selector or --all"));
     }
-    if let Some(text) = &pick.selector {
-        return catalog::selected(store.as_ref(), &wire.namespace, selector::parse(text)?).await;
-    }
-    if pick.all {
-        return catalog::every(store.as_ref(), &wire.namespace).await;
+    let fields = pick.field_selector.as_deref().map(selector::fields).transpose()?;
+    let chosen = match &pick.selector {
+        Some(text) => Some(catalog::selected(store.as_ref(), &wire.namespace, selector::parse(text)?).await?),
+        None if pick.all || fields.is_some() => Some(catalog::every(store.as_ref(), &wire.namespace).await?),
+        None => None,
+    };
+    if let Some(mut chosen) = chosen {
+        let fits =
+            |one: &Known| fields.iter().flatten().all(|field| field.matches(&one.name, &wire.namespace));
+        chosen.retain(fits);
+        return Ok(chosen);
     }
     let mut out: Vec<Known> = Vec::new();
     for given in &pick.names {

@@ -1,4 +1,4 @@
-//! Label selectors as text: `a=b,c!=d,e in (f, g),h notin (i),j,!k`.
+//! Label selectors as text: `a=b,c!=d,e in (f, g),h notin (i),j,!k`; field selectors, of name and namespace.
 //! Does not match anything: the store does.
 
 use runner_store::LabelTerm;
@@ -61,6 +61,49 @@ fn key_of(text: &str, part: &str) -> Result<String> {
     let key = text.trim();
     let fine = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
     if fine { Ok(key.to_owned()) } else { Err(bad(part)) }
+}
+
+/// One term of a field selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    namespace: bool,
+    equal: bool,
+    value: String,
+}
+
+impl Field {
+    /// Whether a workflow of that name and namespace is meant.
+    pub fn matches(&self, name: &str, namespace: &str) -> bool {
+        let is = if self.namespace { namespace } else { name };
+        (is == self.value) == self.equal
+    }
+}
+
+/// Parses a field selector; as Kubernetes serves them for workflows, by name and namespace.
+///
+/// # Errors
+/// Exit code 2 when a term is not understood.
+pub fn fields(text: &str) -> Result<Vec<Field>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let unequal = part.split_once("!=").map(|(field, value)| (field, value, false));
+            let equal = || part.split_once("==").or_else(|| part.split_once('='));
+            let term = unequal.or_else(|| equal().map(|(field, value)| (field, value, true)));
+            let (field, value, equal) = term.ok_or_else(|| bad_field(part))?;
+            let namespace = match field.trim() {
+                "metadata.name" => false,
+                "metadata.namespace" => true,
+                _other => return Err(bad_field(part)),
+            };
+            Ok(Field { namespace, equal, value: value.trim().to_owned() })
+        })
+        .collect()
+}
+
+fn bad_field(part: &str) -> Failure {
+    Failure::usage(format!("`{part}` is no field selector for workflows"))
+        .hint("write for example metadata.name=hello or metadata.namespace!=team")
 }
 
 fn bad(part: &str) -> Failure {

@@ -29,7 +29,7 @@ fn prepared(command: &[String]) -> Place {
     let place = Place::new();
     place.write("workflows/hello.yaml", common::HELLO);
     let verb = command.first().map(String::as_str).unwrap_or_default();
-    if !matches!(verb, "" | "submit" | "lint" | "demo" | "apply" | "completion" | "version") {
+    if !matches!(verb, "" | "submit" | "lint" | "plan" | "demo" | "apply" | "completion" | "version") {
         place.run(&["apply", "-f", "templates.yaml"]).code(0);
         if verb == "secret" {
             for name in ["forge", "mail", "chat"] {
@@ -39,6 +39,20 @@ fn prepared(command: &[String]) -> Place {
                 place.write("secret.yaml", &secret);
                 place.run(&["apply", "-f", "secret.yaml"]).code(0);
             }
+            return place;
+        }
+        if verb == "cluster-template" {
+            let other = "apiVersion: argoproj.io/v1alpha1\nkind: ClusterWorkflowTemplate\nmetadata: {name: elsewhere}\n\
+                spec:\n  templates:\n  - {name: main, container: {image: busybox, command: [echo]}}\n";
+            place.write("shared.yaml", other);
+            place.run(&["apply", "-f", "shared.yaml"]).code(0);
+            return place;
+        }
+        if verb == "sync" {
+            place.run(&["sync", "create", "capacity", "--type", "database", "--limit", "1"]).code(0);
+            let width =
+                ["sync", "create", "width", "--type", "configmap", "--cm-name", "sizes", "--limit", "1"];
+            place.run(&width).code(0);
             return place;
         }
         if verb == "cron" {

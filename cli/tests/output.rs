@@ -180,10 +180,10 @@ fn lint_reports_in_four_forms() {
     let place = Place::new();
     place.write("bad.yaml", &common::HELLO.replace("entrypoint: main", "entrypoint: mian"));
     let pretty = place.run(&["lint", "hello.yaml"]).code(0);
-    assert_eq!(pretty.out, "✔ no problems in 1 file\n");
+    assert_eq!(pretty.out, "✔ no linting errors found! (1 file)\n");
     let bad = place.run(&["lint", "bad.yaml"]).code(3);
     assert!(bad.out.contains("bad.yaml:6:3: error["), "{}", bad.out);
-    assert!(bad.out.contains("✖ 1 error in 1 file"), "{}", bad.out);
+    assert!(bad.out.contains("✖ 1 linting errors found! (1 error in 1 file)"), "{}", bad.out);
     let json = place.run(&["lint", "bad.yaml", "--format", "json"]).code(3).json();
     assert_eq!((&json["valid"], &json["errors"]), (&false.into(), &1.into()));
     assert_eq!(json["diagnostics"][0]["line"], 6);

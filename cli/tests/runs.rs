@@ -81,7 +81,7 @@ fn nobody_runs_it_but_commands_reach_it() {
         .out_has("workflow values set");
     let json = place.run(&["get", "approve", "-o", "json"]).code(0).json();
     assert_eq!(json["spec"]["suspend"], true);
-    place.run(&["stop", "approve", "--dry-run"]).code(0).out_has("would be stopped");
+    place.run(&["stop", "approve", "--dry-run"]).code(0).out_has("workflow approve stopped (dry-run)");
     place.run(&["stop", "approve", "--message", "enough"]).code(0).out_has("workflow approve stopped");
     let json = place.run(&["get", "approve", "-o", "json"]).code(0).json();
     assert_eq!(json["status"]["phase"], "Failed");
@@ -218,7 +218,7 @@ fn delete_removes_the_run_and_its_logs() {
     let place = Place::new();
     place.run(&["submit", "hello.yaml", "--name", "one"]).code(0);
     place.run(&["submit", "approve.yaml", "--no-suspend"]).code(5);
-    place.run(&["delete", "one", "--dry-run"]).code(0).out_has("would be deleted");
+    place.run(&["delete", "one", "--dry-run"]).code(0).out_has("Workflow 'one' deleted (dry-run)");
     place.run(&["delete", "--older", "1h"]).code(0).err_has("no workflow matches");
     place.run(&["delete", "--completed"]).code(0).out_has("Workflow 'one' deleted");
     place.run(&["delete", "approve", "--force"]).code(0).out_has("Workflow 'approve' deleted");

@@ -81,7 +81,7 @@ async fn each(wire: &Wire, pick: &Pick, command: &Command, word: &str) -> Result
     let mut results = Results::new(&wire.console);
     if pick.dry_run {
         for name in &names {
-            results.add("Workflow", name, "unchanged", &format!("workflow {name} would be {word}"))?;
+            results.add("Workflow", name, "unchanged", &format!("workflow {name} {word} (dry-run)"))?;
         }
         results.finish()?;
         return Ok(Code::Ok);

@@ -15,6 +15,9 @@ use crate::pick::{self, Pick};
 use crate::signals::Signals;
 use crate::wire::{Engine, Wire};
 
+/// Label of a run with the name of the one that it was resubmitted from, as Argo sets it.
+const RESUBMITTED_FROM: &str = "workflows.argoproj.io/resubmitted-from-workflow";
+
 /// Flags of `delete`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -29,6 +32,9 @@ pub struct Args {
     /// Only these phases
     #[arg(long, value_delimiter = ',', value_name = "PHASE", value_parser = super::phase)]
     status: Vec<String>,
+    /// Only workflows that were made by resubmitting another
+    #[arg(long)]
+    resubmitted: bool,
     /// Only names that begin with this
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
@@ -55,7 +61,11 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             Err(wire.no_store())
         };
     };
-    let filtered = args.older.is_some() || args.completed || !args.status.is_empty() || args.prefix.is_some();
+    let filtered = args.older.is_some()
+        || args.completed
+        || args.resubmitted
+        || !args.status.is_empty()
+        || args.prefix.is_some();
     let pick = Pick { all: args.pick.all || (args.pick.nothing() && filtered), ..clone(&args.pick) };
     let names = match pick::any(wire, &store, &pick).await {
         Err(failure) if failure.code == Code::NotFound && args.ignore_not_found => return Ok(Code::Ok),
@@ -77,7 +87,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let mut results = Results::new(&wire.console);
     if pick.dry_run {
         for Entry { name, .. } in &chosen {
-            results.add("Workflow", name, "unchanged", &format!("Workflow '{name}' would be deleted"))?;
+            results.add("Workflow", name, "unchanged", &format!("Workflow '{name}' deleted (dry-run)"))?;
         }
         results.finish()?;
         return Ok(Code::Ok);
@@ -119,11 +129,30 @@ async fn one(args: &Args, wire: &Wire, store: &Arc<dyn Store>, engine: &Engine, 
             }
         }
     }
-    engine.delete(&entry.name).await
+    let forced = wire.now();
+    loop {
+        // the end is seen a moment before the journal is closed behind it
+        match engine.delete(&entry.name).await {
+            Err(failure)
+                if failure.code == Code::Conflict
+                    && args.force
+                    && wire.now().duration_since(forced) < SignedDuration::from_secs(10) =>
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 fn clone(pick: &Pick) -> Pick {
-    Pick { names: pick.names.clone(), selector: pick.selector.clone(), all: pick.all, dry_run: pick.dry_run }
+    Pick {
+        names: pick.names.clone(),
+        selector: pick.selector.clone(),
+        field_selector: pick.field_selector.clone(),
+        all: pick.all,
+        dry_run: pick.dry_run,
+    }
 }
 
 fn ended(entry: &Entry) -> bool {
@@ -134,6 +163,7 @@ fn matches(args: &Args, entry: &Entry, now: jiff::Timestamp) -> bool {
     let old = |older: SignedDuration| entry.finished.is_some_and(|at| now.duration_since(at) > older);
     args.older.is_none_or(old)
         && (!args.completed || ended(entry))
+        && (!args.resubmitted || entry.labels.contains_key(RESUBMITTED_FROM))
         && (args.status.is_empty() || args.status.contains(&entry.phase))
         && args.prefix.as_ref().is_none_or(|prefix| entry.name.starts_with(prefix.as_str()))
 }

@@ -19,11 +19,11 @@ use crate::output::{Console, Format};
 pub struct Args {
     /// Files, directories, or - for stdin
     #[arg(required = true, value_name = "FILE|DIR")]
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Unknown fields are errors
     #[arg(long)]
-    strict: bool,
-    /// Only check these kinds, e.g. Workflow,CronWorkflow
+    pub(crate) strict: bool,
+    /// Only check these kinds, e.g. Workflow,CronWorkflow or wf,cronwf
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     pub(crate) kinds: Vec<String>,
     /// Form of the report
@@ -32,6 +32,19 @@ pub struct Args {
     /// Accepted for compatibility: lint is always offline
     #[arg(long, hide = true)]
     offline: bool,
+}
+
+impl Args {
+    /// The flags of a command that checks one kind.
+    pub(crate) fn of(files: &[PathBuf], strict: bool, kind: &str) -> Self {
+        Self {
+            files: files.to_vec(),
+            strict,
+            kinds: vec![kind.to_owned()],
+            format: LintFormat::default(),
+            offline: true,
+        }
+    }
 }
 
 pub(crate) const LONG: &str = "Examples:
@@ -55,7 +68,7 @@ pub fn run(args: &Args, console: &Console) -> Result {
         report.diagnostics.extend(crate::check::lint(manifest, &catalog, args.strict));
     }
     if checked == 0 && !report.has_errors() {
-        return Err(Failure::new(Code::Invalid, "found nothing to lint in the given files"));
+        return Err(Failure::new(Code::Invalid, "found nothing to lint in the specified paths"));
     }
     let needed = needs(loaded.manifests.iter().filter(|m| wanted(args, m)));
     report.needs = needed;
@@ -66,10 +79,22 @@ pub fn run(args: &Args, console: &Console) -> Result {
 fn wanted(args: &Args, manifest: &Manifest) -> bool {
     let mine = !matches!(manifest, Manifest::ConfigMap(_) | Manifest::Secret(_) | Manifest::Other(_));
     let kind = |kind: &String| {
+        let kind = long_kind(kind);
         kind.eq_ignore_ascii_case(manifest.kind())
             || kind.eq_ignore_ascii_case(&format!("{}s", manifest.kind()))
     };
     if args.kinds.is_empty() { mine } else { args.kinds.iter().any(kind) }
+}
+
+/// Argo's short names of kinds.
+fn long_kind(kind: &str) -> &str {
+    match kind {
+        "wf" => "Workflow",
+        "wftmpl" => "WorkflowTemplate",
+        "cwft" | "clusterwf" => "ClusterWorkflowTemplate",
+        "cronwf" | "cwf" => "CronWorkflow",
+        other => other,
+    }
 }
 
 /// The Secrets and ConfigMaps that the manifests refer to, as `kind`, `name` and `keys`.
@@ -133,9 +158,12 @@ fn print(args: &Args, console: &Console, report: &Report) -> Result<()> {
             };
             let found = summary(&report.diagnostics);
             match (report.has_errors(), found.as_str()) {
-                (true, found) => console.data(&format!("✖ {found} in {files}")),
-                (false, "") => console.data(&format!("✔ no problems in {files}")),
-                (false, found) => console.data(&format!("✔ valid, with {found} in {files}")),
+                (true, found) => {
+                    let errors = report.diagnostics.iter().filter(|problem| problem.is_error()).count();
+                    console.data(&format!("✖ {errors} linting errors found! ({found} in {files})"))
+                }
+                (false, "") => console.data(&format!("✔ no linting errors found! ({files})")),
+                (false, found) => console.data(&format!("✔ no linting errors found! ({found} in {files})")),
             }
         }
     }

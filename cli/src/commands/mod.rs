@@ -2,6 +2,7 @@
 //! No logic of the engine lives here.
 
 pub mod apply;
+pub mod cluster_template;
 pub mod completion;
 pub mod control;
 pub mod convert;
@@ -18,11 +19,13 @@ pub mod lint;
 pub mod list;
 pub mod logs;
 pub mod node;
+pub mod plan;
 pub mod resubmit;
 pub mod resume;
 pub mod retry;
 pub mod secret;
 pub mod submit;
+pub mod sync;
 pub mod template;
 pub mod triggers;
 pub mod version;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use runner_controller::{EXECUTOR, Executor, Leave, SubmitRequest};
+use runner_controller::{EXECUTOR, Executor, Ids, Leave, SubmitRequest, SystemIds};
+use runner_events::cron::SCHEDULED_TIME;
 use runner_store::Store;
 use runner_workflows::resolve::{ResolvedWorkflow, Submission};
 
@@ -77,6 +78,12 @@ pub struct Args {
     /// The same key never makes a second run
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// The same, with the name and id that a run would get
+    #[arg(long, conflicts_with = "dry_run")]
+    pub server_dry_run: bool,
+    /// The time that the run stands for, as if a schedule had started it (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time_text)]
+    pub scheduled_time: Option<String>,
     /// What steps run as: process, container or kubernetes [default: process, or the configured one]
     #[arg(long, value_name = "EXECUTOR", value_parser = executor)]
     pub executor: Option<Executor>,
@@ -120,8 +127,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             prepared.workflows.len()
         )));
     }
-    if args.dry_run {
-        return dry_run(&wire.console, &prepared);
+    if args.dry_run || args.server_dry_run {
+        return dry_run(wire, prepared, args.server_dry_run);
     }
     let mut signals = Signals::listen()?;
     let share_cwd = if args.share_cwd { Some(working_directory()?) } else { None };
@@ -212,6 +219,14 @@ async fn continue_existing(
     Ok(())
 }
 
+/// A time as RFC 3339 has it; kept as it is written, as Argo keeps it.
+fn time_text(text: &str) -> std::result::Result<String, String> {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("write it like 2006-01-02T15:04:05-07:00".to_owned()),
+    }
+}
+
 fn executor(text: &str) -> std::result::Result<Executor, String> {
     text.parse()
 }
@@ -227,15 +242,16 @@ fn submission(args: &Args) -> Result<Submission> {
         None => Vec::new(),
     };
     parameters.extend(args.parameters.iter().cloned());
+    let annotations = args.scheduled_time.iter().map(|at| (SCHEDULED_TIME.to_owned(), at.clone()));
     Ok(Submission {
         parameters,
+        annotations: annotations.collect(),
         entrypoint: args.entrypoint.clone(),
         name: args.name.clone(),
         generate_name: args.generate_name.clone(),
         labels: super::labels(&args.labels)?,
         priority: args.priority,
         service_account: args.service_account.clone(),
-        ..Submission::default()
     })
 }
 
@@ -263,7 +279,22 @@ fn announce(wire: &Wire, running: &Running, executor: Option<Executor>) -> Resul
     Ok(())
 }
 
-fn dry_run(console: &Console, prepared: &Prepared) -> Result {
+/// What the cluster would answer to a dry run: name, id and time are made up like those of a run, and forgotten.
+fn as_served(wire: &Wire, workflow: &mut ResolvedWorkflow) {
+    let metadata = &mut workflow.metadata;
+    if metadata.name.is_empty() {
+        metadata.name = format!("{}{}", metadata.generate_name, SystemIds.suffix());
+    }
+    metadata.uid = SystemIds.uid(wire.now());
+    metadata.creation_timestamp = Some(crate::output::time::whole(wire.now()));
+    metadata.namespace.clone_from(&wire.namespace);
+}
+
+fn dry_run(wire: &Wire, mut prepared: Prepared, served: bool) -> Result {
+    let console = &wire.console;
+    if served {
+        prepared.workflows.iter_mut().for_each(|workflow| as_served(wire, workflow));
+    }
     let documents: Vec<serde_json::Value> = prepared.workflows.iter().map(prepare::manifest).collect();
     match console.format() {
         Format::Name => {

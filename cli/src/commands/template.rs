@@ -31,6 +31,16 @@ enum Action {
         #[arg(long)]
         strict: bool,
     },
+    /// Check templates without storing them
+    #[command(long_about = LINT)]
+    Lint {
+        /// Files, directories, or - for stdin
+        #[arg(required = true, value_name = "FILE|DIR")]
+        files: Vec<PathBuf>,
+        /// Unknown fields are errors
+        #[arg(long)]
+        strict: bool,
+    },
     /// List stored templates
     #[command(visible_alias = "ls", long_about = LIST)]
     List {
@@ -68,6 +78,12 @@ const APPLY: &str = "Examples:
 
 Stores WorkflowTemplates and ClusterWorkflowTemplates. Applying the same file again changes nothing.";
 
+const LINT: &str = "Examples:
+  $ runner template lint templates.yaml
+  $ runner template lint templates.yaml --strict
+
+Checks the WorkflowTemplates of files, and nothing else in them.";
+
 const LIST: &str = "Examples:
   $ runner template list
   $ runner template list -o json
@@ -97,6 +113,9 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
             let wanted = |m: &runner_workflows::parse::Manifest| m.kind().ends_with("WorkflowTemplate");
             super::apply::store_files(wire, files, *strict, false, &wanted).await
         }
+        Action::Lint { files, strict } => {
+            super::lint::run(&super::lint::Args::of(files, *strict, kind(false)), &wire.console)
+        }
         Action::List { cluster, all_namespaces } => list(wire, *cluster, *all_namespaces).await,
         Action::Get { name, cluster } => get(wire, name, *cluster).await,
         Action::Delete { names, cluster } => delete(wire, names, *cluster).await,
@@ -111,7 +130,7 @@ fn body(stored: &Stored) -> Value {
     serde_json::from_slice(&stored.body).unwrap_or(Value::Null)
 }
 
-async fn list(wire: &Wire, cluster: bool, all: bool) -> Result {
+pub(super) async fn list(wire: &Wire, cluster: bool, all: bool) -> Result {
     let mut found = match wire.existing().await? {
         Some(store) => {
             let namespace = if all || cluster { None } else { Some(wire.namespace.as_str()) };
@@ -175,7 +194,7 @@ fn add_shipped(found: &mut Vec<Stored>, wire: &Wire) {
     }
 }
 
-async fn get(wire: &Wire, name: &str, cluster: bool) -> Result {
+pub(super) async fn get(wire: &Wire, name: &str, cluster: bool) -> Result {
     let missing = || Failure::not_found(format!("no {} `{name}` in the store", kind(cluster)));
     let mut stored = match wire.existing().await? {
         Some(store) => store.get_manifest(kind(cluster), namespace(wire, cluster), name).await?,
@@ -195,7 +214,7 @@ async fn get(wire: &Wire, name: &str, cluster: bool) -> Result {
     Ok(Code::Ok)
 }
 
-async fn delete(wire: &Wire, names: &[String], cluster: bool) -> Result {
+pub(super) async fn delete(wire: &Wire, names: &[String], cluster: bool) -> Result {
     let store = wire.existing().await?;
     let mut results = Results::new(&wire.console);
     for name in names {

@@ -7,6 +7,7 @@ pub mod events;
 pub mod header;
 pub mod list;
 pub mod live;
+pub mod plan;
 pub mod results;
 pub mod table;
 pub mod text;

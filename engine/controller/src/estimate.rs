@@ -16,8 +16,8 @@ const MADE_FROM: [&str; 3] = [
 /// Most nodes of the earlier run that are looked at.
 const NODES_MAX: usize = 2_000;
 
-/// The durations of the newest successful run with the same origin.
-pub(crate) async fn estimate(
+/// The durations of the newest successful run with the same origin: labels of the run that is to be estimated.
+pub async fn estimate(
     store: &dyn Store,
     namespace: &str,
     labels: &BTreeMap<String, String>,

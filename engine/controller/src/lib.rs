@@ -39,11 +39,13 @@ pub use clock::{Clock, Ids, SUFFIX_ALPHABET, SUFFIX_LENGTH, SystemClock, SystemI
 pub use collect::DeleteArtifact;
 pub use controller::{Controller, Leave};
 pub use error::{Error, Result};
+pub use estimate::estimate;
 pub use follow::Ending;
 pub use gate::{Auto, Effect, Gate, Manual};
 pub use interrupted::{Interrupted, Why};
 pub use load::{Snapshot, attempts, load};
 pub use locks::SYNC_LIMIT;
+pub use memo::cache_name;
 pub use options::{IsDead, OnFatal, Options};
 pub use owner::{is_dead, this_process};
 pub use projection::{REMOVED, RowDetail};

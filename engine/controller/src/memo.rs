@@ -17,8 +17,8 @@ struct Kept {
     outputs: Option<Outputs>,
 }
 
-/// Caches of different namespaces do not meet.
-pub(crate) fn cache_name(namespace: &str, cache: &str) -> String {
+/// The name under which the store keeps a cache: those of different namespaces do not meet.
+pub fn cache_name(namespace: &str, cache: &str) -> String {
     format!("{namespace}/{cache}")
 }
 

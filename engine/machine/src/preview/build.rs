@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use runner_workflows::spec::{Arguments, LifecycleHook, Template, TemplateRef};
+use runner_workflows::spec::{Arguments, LifecycleHook, Template};
 
 use super::fates::{self, Prospect};
 use super::scope::{Given, Scope};
 use super::{Fate, Foreseen, MAX_PREVIEW_NODES, Preview, PreviewNode, Requirements, needs};
-use crate::decide as machine;
 use crate::error::Error;
 use crate::limits::MAX_DEPTH;
-use crate::plan::{Call, Compiled, Dag, Plan, With};
+use crate::plan::{Compiled, Dag, Plan, With};
 
 /// Works out what a workflow would do in a namespace. What stands in the way of single nodes is said at them.
 ///
@@ -90,22 +89,24 @@ fn exit_hook(plan: &Plan) -> Option<LifecycleHook> {
 
 /// Where and as what a node is put.
 #[derive(Clone, Debug)]
-struct Place {
-    path: String,
-    display_name: String,
-    parent: Option<usize>,
-    fate: Fate,
-    repeats: Option<Foreseen>,
+pub(super) struct Place {
+    pub(super) path: String,
+    pub(super) display_name: String,
+    pub(super) parent: Option<usize>,
+    pub(super) fate: Fate,
+    pub(super) repeats: Option<Foreseen>,
     /// The wave in which it begins.
-    start: usize,
+    pub(super) start: usize,
     /// Something around it depends on what comes at run time.
-    perhaps: bool,
+    pub(super) perhaps: bool,
     /// `steps` or `tasks`, and the name of the step or task.
-    holder: Option<(&'static str, String)>,
+    pub(super) holder: Option<(&'static str, String)>,
+    /// Which template it is comes at run time.
+    pub(super) opaque: bool,
 }
 
 impl Place {
-    fn new(path: String, display_name: &str, fate: Fate, start: usize) -> Self {
+    pub(super) fn new(path: String, display_name: &str, fate: Fate, start: usize) -> Self {
         Self {
             path,
             display_name: display_name.to_owned(),
@@ -115,31 +116,32 @@ impl Place {
             start,
             perhaps: false,
             holder: None,
+            opaque: false,
         }
     }
 }
 
-struct Builder<'a> {
-    plan: &'a Plan,
-    globals: Scope,
-    nodes: Vec<PreviewNode>,
-    requirements: Requirements,
+pub(super) struct Builder<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) globals: Scope,
+    pub(super) nodes: Vec<PreviewNode>,
+    pub(super) requirements: Requirements,
     /// Templates around, against recursion.
-    path: Vec<*const Compiled>,
-    cut: bool,
+    pub(super) path: Vec<*const Compiled>,
+    pub(super) cut: bool,
 }
 
 /// The Steps or DAG that is being unrolled.
-struct Around<'c> {
-    compiled: &'c Compiled,
-    scope: Scope,
-    parent: usize,
-    perhaps: bool,
+pub(super) struct Around<'c> {
+    pub(super) compiled: &'c Compiled,
+    pub(super) scope: Scope,
+    pub(super) parent: usize,
+    pub(super) perhaps: bool,
 }
 
 impl Builder<'_> {
     /// Puts a node and all below it; gives the first wave after it.
-    fn place(
+    pub(super) fn place(
         &mut self,
         place: Place,
         compiled: Result<Arc<Compiled>, String>,
@@ -171,12 +173,32 @@ impl Builder<'_> {
             notes: template.as_deref().map(notes).unwrap_or_default(),
             problem: compiled.as_ref().err().cloned(),
         });
-        let Ok(compiled) = compiled else { return place.start };
+        let Ok(compiled) = compiled else {
+            let node = &mut self.nodes[index];
+            if !place.opaque || node.problem.is_none() {
+                return place.start;
+            }
+            node.notes.extend(node.problem.take());
+            node.wave = Some(place.start);
+            return place.start + 1;
+        };
         if matches!(place.fate, Fate::Skipped { .. } | Fate::Omitted { .. }) {
             return place.start;
         }
+        self.fill(place, index, &compiled, given, inline_in)
+    }
+
+    /// The inputs of a node that may run, and all below it.
+    fn fill(
+        &mut self,
+        place: Place,
+        index: usize,
+        compiled: &Arc<Compiled>,
+        given: &Given,
+        inline_in: Option<&Scope>,
+    ) -> usize {
         let base = inline_in.unwrap_or(&self.globals);
-        let (inputs, problem) = base.inputs(self.plan, &compiled, given);
+        let (inputs, problem) = base.inputs(self.plan, compiled, given);
         let mut scope = base.inside(&inputs);
         if let Some((family, name)) = &place.holder {
             scope = scope.with(&format!("{family}.name"), &Foreseen::known(name));
@@ -193,7 +215,7 @@ impl Builder<'_> {
             self.nodes[index].wave = Some(place.start);
             return place.start + 1;
         }
-        let known = Arc::as_ptr(&compiled);
+        let known = Arc::as_ptr(compiled);
         let again = self.path.iter().any(|around| std::ptr::eq(*around, known));
         if (again && perhaps) || self.path.len() >= MAX_DEPTH as usize {
             self.nodes[index].notes.push("itself again, not followed further".to_owned());
@@ -201,7 +223,7 @@ impl Builder<'_> {
             return place.start + 1;
         }
         self.path.push(known);
-        let around = Around { compiled: &compiled, scope, parent: index, perhaps };
+        let around = Around { compiled, scope, parent: index, perhaps };
         let end = match (&compiled.template.dag, &compiled.dag) {
             (Some(_), Some(dag)) => self.dag(&around, dag, &place.path, place.start),
             _steps => self.steps(around, &place.path, place.start),
@@ -251,182 +273,6 @@ impl Builder<'_> {
             end = end.max(after);
         }
         end
-    }
-
-    fn is_daemon(&self, around: &Around<'_>, call: &Call) -> bool {
-        let found = match &call.inline {
-            Some(inline) => Ok(Arc::clone(inline)),
-            None => self.target(&around.scope, around.compiled, call),
-        };
-        found.is_ok_and(|compiled| compiled.template.daemon == Some(true))
-    }
-
-    /// Puts a step or task with all items of its loop and its hooks: the first wave after it, and what became of it.
-    fn call(
-        &mut self,
-        around: &Around<'_>,
-        call: &Call,
-        arguments: &Arguments,
-        prefix: &str,
-        start: usize,
-        fate: Fate,
-    ) -> (usize, Fate) {
-        let looped = !matches!(call.with, With::None);
-        let mut place = Place::new(format!("{prefix}{}", call.name), &call.name, fate, start);
-        place.parent = Some(around.parent);
-        place.perhaps = around.perhaps;
-        place.holder = Some((call.family, call.name.clone()));
-        if matches!(place.fate, Fate::Omitted { .. }) {
-            return self.one(around, call, arguments, place, &around.scope, None);
-        }
-        let condition = match fates::of_when(call.when.as_ref(), &around.scope, looped) {
-            Ok(condition) => condition,
-            Err(why) => return self.broken(place, why),
-        };
-        place.fate = both(place.fate, condition.clone());
-        if !looped || matches!(place.fate, Fate::Skipped { .. }) {
-            return self.one(around, call, arguments, place, &around.scope, None);
-        }
-        let (tags, source) = loop_tags(&call.with);
-        let unknown = around.scope.unknown(&tags);
-        if !unknown.is_empty() {
-            place.repeats = Some(Foreseen { text: around.scope.text(&source).text, runtime: unknown });
-            let mut scope = around.scope.clone();
-            scope.runtime.add("item");
-            place.path.push_str("(⟨item⟩)");
-            let own = if condition.is_none() {
-                fates::of_when(call.when.as_ref(), &scope, false).ok().flatten()
-            } else {
-                None
-            };
-            place.fate = both(place.fate, own);
-            return self.one(around, call, arguments, place, &scope, None);
-        }
-        let items = match machine::items(&call.with, &around.scope.vars) {
-            Ok(items) => items.unwrap_or_default(),
-            Err(why) => return self.broken(place, why),
-        };
-        if items.is_empty() {
-            place.fate = Fate::Skipped { reason: "the loop has no items".to_owned() };
-            return self.one(around, call, arguments, place, &around.scope, None);
-        }
-        let (mut end, fate) = (start, place.fate.clone());
-        for (number, item) in items.iter().enumerate() {
-            if self.nodes.len() >= MAX_PREVIEW_NODES {
-                self.cut = true;
-                break;
-            }
-            let scope = around.scope.with_item(item);
-            let mut place = place.clone();
-            place.display_name = machine::call_name(call, Some((number, item)));
-            place.path = format!("{prefix}{}", place.display_name);
-            let own = if condition.is_none() { call.when.as_ref() } else { None };
-            end = end.max(match fates::of_when(own, &scope, false) {
-                Ok(own) => {
-                    place.fate = both(place.fate, own);
-                    self.one(around, call, arguments, place, &scope, Some(number)).0
-                }
-                Err(why) => self.broken(place, why).0,
-            });
-        }
-        (end, fate)
-    }
-
-    /// Puts one node of a call, and its hooks.
-    fn one(
-        &mut self,
-        around: &Around<'_>,
-        call: &Call,
-        arguments: &Arguments,
-        place: Place,
-        scope: &Scope,
-        _item: Option<usize>,
-    ) -> (usize, Fate) {
-        let compiled = match &call.inline {
-            Some(inline) => Ok(Arc::clone(inline)),
-            None => self.target(scope, around.compiled, call),
-        };
-        let (path, fate, start) = (place.path.clone(), place.fate.clone(), place.start);
-        let given = scope.given(self.plan, arguments);
-        let parent = place.parent;
-        let mut end = self.place(place, compiled, &given, call.inline.as_ref().map(|_| scope));
-        if matches!(fate, Fate::Skipped { .. } | Fate::Omitted { .. }) {
-            return (end, fate);
-        }
-        for (name, hook) in &call.hooks {
-            let when = Fate::Perhaps { when: hook.expression.clone() };
-            let mut place = Place::new(format!("{path}.hooks.{name}"), name, when, start);
-            place.parent = parent;
-            end = end.max(self.hook(place, &around.compiled.scope, scope, hook, &Arguments::default()));
-        }
-        if let Some(hook) = &call.exit_hook {
-            let mut place = Place::new(format!("{path}.onExit"), "onExit", fate.clone(), end);
-            place.parent = parent;
-            end = self.hook(place, &around.compiled.scope, scope, hook, arguments);
-        }
-        (end, fate)
-    }
-
-    fn hook(
-        &mut self,
-        place: Place,
-        local: &runner_workflows::resolve::TemplateScope,
-        scope: &Scope,
-        hook: &LifecycleHook,
-        otherwise: &Arguments,
-    ) -> usize {
-        let arguments = if hook.arguments.is_empty() { otherwise } else { &hook.arguments };
-        let given = scope.given(self.plan, arguments);
-        let compiled = self.plan.lookup(local, &hook.template, hook.template_ref.as_ref());
-        self.place(place, compiled, &given, None)
-    }
-
-    /// The template that a call names, when that is known.
-    fn target(&self, scope: &Scope, around: &Compiled, call: &Call) -> Result<Arc<Compiled>, String> {
-        let name = scope.text(&call.template);
-        let reference = call.template_ref.as_ref().map(|reference| {
-            let (resource, template) = (scope.text(&reference.name), scope.text(&reference.template));
-            let known = resource.is_known() && template.is_known();
-            (known, TemplateRef { name: resource.text, template: template.text, ..reference.clone() })
-        });
-        let known = name.is_known() && reference.as_ref().is_none_or(|(known, _)| *known);
-        if !known {
-            return Err(format!("which template it is comes at run time: {}", name.text));
-        }
-        self.plan.lookup(&around.scope, &name.text, reference.as_ref().map(|(_, reference)| reference))
-    }
-
-    /// Puts a node of which nothing can be said but why.
-    fn broken(&mut self, place: Place, why: String) -> (usize, Fate) {
-        let fate = place.fate.clone();
-        let end = self.place(place, Err(why), &Given::new(), None);
-        (end, fate)
-    }
-}
-
-/// The stronger of two fates: what is left out stays so, and what depends on something does.
-fn both(first: Fate, second: Option<Fate>) -> Fate {
-    match (first, second) {
-        (first, None | Some(Fate::Runs)) => first,
-        (Fate::Perhaps { when }, Some(Fate::Perhaps { when: other })) => {
-            Fate::Perhaps { when: format!("{when}, {other}") }
-        }
-        (Fate::Runs | Fate::Perhaps { .. }, Some(second)) => second,
-        (first @ (Fate::Skipped { .. } | Fate::Omitted { .. }), Some(_)) => first,
-    }
-}
-
-/// The tags of a loop's list, and the list as it is written.
-fn loop_tags(with: &With) -> (Vec<runner_workflows::expr::TagRef>, String) {
-    match with {
-        With::None => (Vec::new(), String::new()),
-        With::Param(text) => (text.tags(), text.source().to_owned()),
-        With::Items(tree) | With::Sequence(tree) => {
-            let tags = tree.tags();
-            let written = tags.iter().map(|tag| format!("{{{{{}}}}}", tag.name));
-            let written = written.collect::<Vec<_>>().join(", ");
-            (tags, written)
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Starts nothing and asks nobody; what a step will hand on stands as `⟨name⟩` and is followed no further.
 
 mod build;
+mod calls;
 mod fates;
 mod needs;
 mod scope;
