@@ -10,6 +10,7 @@ pub mod cluster;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod frames;
 pub mod images;
 pub mod limits;
 pub mod objects;
@@ -42,7 +43,7 @@ pub use runner::{
 };
 
 /// What the binary does when it was started as something else than the command line: as a supervisor
-/// (`runner __supervise DIR`) or as an applet (by name, or `runner __applet NAME ...`).
+/// (`runner __supervise DIR`, in a pod `runner __pod`) or as an applet (by name, or `runner __applet NAME ...`).
 ///
 /// `main` calls this first, before it starts a runtime or parses anything. Nothing is returned when the
 /// words are meant for the command line.
@@ -53,6 +54,9 @@ pub fn dispatch(args: &[String]) -> Option<ExitCode> {
     }
     match args.get(1).map(String::as_str) {
         Some(supervisor::COMMAND) => Some(supervisor::main(args.get(2..).unwrap_or_default())),
+        Some(supervisor::inside::COMMAND) => {
+            Some(supervisor::inside::main(args.get(2..).unwrap_or_default()))
+        }
         Some("__applet") => {
             let name = args.get(2).map(String::as_str).unwrap_or_default();
             Some(applets::main(name, args.get(3..).unwrap_or_default()))

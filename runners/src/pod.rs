@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runner_workflows::spec::{Metadata, WorkflowSpec, k8s};
+use runner_workflows::spec::{Metadata, PodGc, WorkflowSpec, k8s};
 use serde::{Deserialize, Serialize};
 
 /// The fields of a workflow's spec that concern its pods, as Argo applies them in `workflowpod.go`.
@@ -44,6 +44,8 @@ pub struct PodDefaults {
     pub resources: Option<k8s::ResourceRequirements>,
     /// Resource claims, unless the template has some.
     pub resource_claims: Vec<k8s::PodResourceClaim>,
+    /// When pods are deleted.
+    pub pod_gc: Option<PodGc>,
 }
 
 impl PodDefaults {
@@ -68,6 +70,7 @@ impl PodDefaults {
             metadata: spec.pod_metadata.clone().unwrap_or_default(),
             resources: spec.pod_resources.clone(),
             resource_claims: spec.resource_claims.clone(),
+            pod_gc: spec.pod_gc.clone(),
         }
     }
 }

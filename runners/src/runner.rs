@@ -202,6 +202,12 @@ pub enum Reason {
     Input,
     /// An output could not be collected.
     Output,
+    /// The cluster took its place away: its node ran short, or was emptied, or somebody more important came.
+    Evicted,
+    /// No node would have it for as long as it was willing to wait.
+    Unschedulable,
+    /// Its image could not be had.
+    Image,
 }
 
 /// The record of an ended attempt.

@@ -166,7 +166,7 @@ fn a_supervised_pod_brings_its_supervisor() {
         (&inits[0]["name"], &inits[0]["image"], &inits[1]["name"]),
         (&json!("init"), &json!("runner:1"), &json!("first"))
     );
-    assert_eq!(inits[0]["args"], json!(["copy", "/var/run/argo/runner-step"]));
+    assert_eq!(inits[0]["args"], json!(["__pod", "copy", "/var/run/argo/runner-step"]));
     let mains = &pod["spec"]["containers"];
     assert_eq!(mains[0]["command"], json!(["/var/run/argo/runner-step"]));
     assert_eq!(mains[0]["args"], json!(["__pod", "a", "--", "true"]));

@@ -20,6 +20,7 @@ use runner_workflows::spec::{ArchiveStrategy, Artifact, S3Artifact};
 use rustix::fs::FileType;
 
 pub use local::LocalRepository;
+pub(crate) use pack::tar_gzip as pack_tar;
 pub(crate) use stores::{Credential, Located, Stores};
 pub(crate) use unpack::{place_file_modes, tar as unpack_tar};
 

@@ -18,7 +18,7 @@ use crate::error::Doing;
 use crate::limits::ARTIFACT_DEPTH;
 
 /// Packs the file or directory at `path` under its own base name, as Argo does.
-pub(super) fn tar_gzip(root: &Beneath, path: &Path, level: u32, out: &mut dyn Write) -> Result<(), Error> {
+pub(crate) fn tar_gzip(root: &Beneath, path: &Path, level: u32, out: &mut dyn Write) -> Result<(), Error> {
     let reading = || format!("pack {}", path.display());
     let mut builder = Builder::new(GzEncoder::new(out, Compression::new(level)));
     builder.mode(tar::HeaderMode::Deterministic);

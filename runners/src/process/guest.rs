@@ -111,6 +111,18 @@ impl ProcessRunner {
         self.shared.attempt_path(id).join(name).exists()
     }
 
+    /// The note that a back end left with an attempt; nothing when there is none or it is damaged. Blocks on files.
+    ///
+    /// # Errors
+    /// Of files only.
+    pub fn note_of<T: DeserializeOwned>(&self, id: &AttemptId, name: &str) -> Result<Option<T>, Error> {
+        let reading = || format!("read {name} of attempt {id}");
+        let Some(dir) = AttemptDir::open(&self.shared.attempt_path(id)).doing(reading)? else {
+            return Ok(None);
+        };
+        Ok(dir.read_json(name).doing(reading)?.and_then(Result::ok))
+    }
+
     /// The identity of this boot of the machine: what was started before another one does not run.
     pub fn boot(&self) -> &str {
         &self.shared.boot_id
@@ -161,21 +173,13 @@ impl Guest {
         let spec = self.as_patched(pod);
         let shared = Arc::clone(&self.shared);
         let secrets = Secrets::new(shared.config.objects.as_ref());
-        let artifacts = super::repository::resolve(&self.spec, &secrets)?;
-        check_key(&artifacts.key_prefix)?;
-        self.job.repository = artifacts.repository;
-        self.job.credentials = artifacts.credentials;
-        self.job.key_prefix = artifacts.key_prefix;
-        self.job.archive_logs = artifacts.archive_logs;
+        self.decide_artifacts(&secrets)?;
         let path = self.path.clone();
         let mut volumes = Volumes::new(&shared, &secrets, &spec, &path);
         let (init, mains) = (pod.init_containers.as_deref().unwrap_or_default(), pod.containers.as_slice());
-        self.job.init = init.iter().map(named).collect();
-        self.job.main = mains.iter().take(self.mains()).map(named).collect();
-        self.job.sidecars = mains.iter().skip(self.mains()).map(named).collect();
-        self.keep(SPEC, &self.job.without_secrets(&Masks::default()))?;
+        self.name_containers(init, mains)?;
         if fresh {
-            self.place(&spec, mains, &mut volumes)?;
+            self.place(mains, &mut volumes)?;
         }
         let mut furniture = Vec::new();
         for (number, container) in init.iter().chain(mains).enumerate() {
@@ -207,6 +211,75 @@ impl Guest {
         Ok(furniture)
     }
 
+    /// As [`Self::furnish`], for containers that see nothing of this machine: decides about artifacts and logs, and
+    /// gives what the containers have to be brought, as a tar archive whose entries are named after absolute paths
+    /// and are each a packed archive themselves (`frames`). Empty when there is nothing, or when they have it already
+    /// (not `fresh`). Blocks on files and on Secrets.
+    ///
+    /// # Errors
+    /// What is missing or cannot be made; [`Error::Artifact`] for inputs.
+    pub fn bundle(
+        &mut self,
+        init: &[k8s::Container],
+        mains: &[k8s::Container],
+        fresh: bool,
+    ) -> Result<Vec<u8>, Error> {
+        let shared = Arc::clone(&self.shared);
+        let secrets = Secrets::new(shared.config.objects.as_ref());
+        self.decide_artifacts(&secrets)?;
+        self.name_containers(init, mains)?;
+        if !fresh {
+            return Ok(Vec::new());
+        }
+        let mut job = self.job.clone();
+        let main = mains.iter().find(|c| c.name == "main").or(mains.first());
+        let mounts = main.and_then(|c| c.volume_mounts.as_deref()).unwrap_or_default();
+        for artifact in &mut job.inputs {
+            let own = |mount: &&k8s::VolumeMount| {
+                is_input(mount) && mount.sub_path.as_ref() == Some(&artifact.name)
+            };
+            if mounts.iter().any(|mount| own(&mount)) {
+                check_key(&artifact.name)?;
+                artifact.path = format!("{INPUTS}/{}", artifact.name);
+            } else if !artifact.path.is_empty() {
+                artifact.path = format!("{MAIN_FILES}{}", artifact.path);
+            }
+        }
+        self.add_script(&mut job);
+        let outside = self.outside()?;
+        guest::place(&job, &outside, &[])?;
+        let paths = job.files.iter().map(|file| &file.path).chain(job.inputs.iter().map(|input| &input.path));
+        let bundle = guest::bundle(&outside, paths.filter(|path| !path.is_empty()))?;
+        // Outputs come into the same directory.
+        super::watch::remove_tree(&outside).doing(|| "remove what was packed".into())?;
+        Ok(bundle)
+    }
+
+    fn decide_artifacts(&mut self, secrets: &Secrets<'_>) -> Result<(), Error> {
+        let artifacts = super::repository::resolve(&self.spec, secrets)?;
+        check_key(&artifacts.key_prefix)?;
+        self.job.repository = artifacts.repository;
+        self.job.credentials = artifacts.credentials;
+        self.job.key_prefix = artifacts.key_prefix;
+        self.job.archive_logs = artifacts.archive_logs;
+        Ok(())
+    }
+
+    fn name_containers(&mut self, init: &[k8s::Container], mains: &[k8s::Container]) -> Result<(), Error> {
+        self.job.init = init.iter().map(named).collect();
+        self.job.main = mains.iter().take(self.mains()).map(named).collect();
+        self.job.sidecars = mains.iter().skip(self.mains()).map(named).collect();
+        self.keep(SPEC, &self.job.without_secrets(&Masks::default()))
+    }
+
+    fn add_script(&self, job: &mut Job) {
+        let script = self.spec.template.script.as_ref();
+        if let Some(script) = script.filter(|script| !script.source.is_empty()) {
+            let (path, content) = (SCRIPT_PATH.to_owned(), script.source.clone());
+            job.files.push(PlacedFile { path, content, verbatim: true, mode: 0o755 });
+        }
+    }
+
     /// Number of containers that are main.
     fn mains(&self) -> usize {
         self.spec.template.container_set.as_ref().map_or(1, |set| set.containers.len())
@@ -227,12 +300,7 @@ impl Guest {
     }
 
     /// Puts the script and the input artifacts into their volumes.
-    fn place(
-        &self,
-        spec: &AttemptSpec,
-        mains: &[k8s::Container],
-        volumes: &mut Volumes<'_>,
-    ) -> Result<(), Error> {
+    fn place(&self, mains: &[k8s::Container], volumes: &mut Volumes<'_>) -> Result<(), Error> {
         let mut job = self.job.clone();
         let main = mains.iter().find(|c| c.name == "main").or(mains.first());
         let mounts = main.and_then(|c| c.volume_mounts.as_deref()).unwrap_or_default();
@@ -252,10 +320,7 @@ impl Guest {
                 artifact.path = format!("{INPUTS}/{}", artifact.name);
             }
         }
-        if let Some(script) = spec.template.script.as_ref().filter(|script| !script.source.is_empty()) {
-            let (path, content) = (SCRIPT_PATH.to_owned(), script.source.clone());
-            job.files.push(PlacedFile { path, content, verbatim: true, mode: 0o755 });
-        }
+        self.add_script(&mut job);
         guest::place(&job, &self.outside()?, &volumes.binds)
     }
 
@@ -324,6 +389,14 @@ impl Guest {
         guest::receive(&self.outside()?, path, archive)
     }
 
+    /// As [`Self::receive`], for an archive that is compressed as artifacts are.
+    ///
+    /// # Errors
+    /// [`Error::Archive`] for an archive that is not trusted.
+    pub fn receive_packed(&self, path: &str, archive: File) -> Result<(), Error> {
+        guest::receive_packed(&self.outside()?, path, archive)
+    }
+
     /// Collects the outputs, makes the record and writes it. Blocks on files.
     ///
     /// # Errors
@@ -361,6 +434,9 @@ impl Guest {
 pub fn go_duration(text: &str) -> Duration {
     Duration::from_millis(super::environment::milliseconds(text))
 }
+
+/// Where the init container of a pod has the volumes of main.
+pub const MAIN_FILES: &str = "/mainctrfs";
 
 fn is_input(mount: &k8s::VolumeMount) -> bool {
     mount.name == "input-artifacts"

@@ -12,14 +12,14 @@ use super::member::{Ended, Ran, Role, Stopped};
 use super::outputs;
 use super::places::Places;
 use super::pump::{LastBytes, LogWriter, log_name};
-use crate::artifacts::unpack_tar;
+use crate::artifacts::{pack_tar, unpack_tar};
 use crate::attempt::AttemptDir;
 use crate::beneath::{Beneath, Links};
 use crate::error::Doing;
 use crate::job::{Bind, Job};
 use crate::limits::RESULT_BYTES;
 use crate::mask::{self, Masks};
-use crate::{Error, Exit, Reason, Stream};
+use crate::{Error, Exit, ExitPhase, Reason, Stream};
 
 /// What came of the containers of an attempt.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub struct Left {
     pub containers: Vec<Container>,
     /// Who ended the attempt, when it did not end by itself: a deadline or a cancel.
     pub stopped: Option<Reason>,
+    /// What whoever ran the containers knows better than their exit codes tell; a success stays one unless it is
+    /// the outputs that are at fault.
+    pub verdict: Option<(ExitPhase, String, Reason)>,
     /// Standard output of main, when wanted.
     pub result: Option<String>,
     /// When the attempt started.
@@ -134,6 +137,31 @@ pub(crate) fn place(job: &Job, root: &Path, binds: &[Bind]) -> Result<(), Error>
     files::place(job, &places, &stores)
 }
 
+/// Packs what was placed at these paths, as [`crate::frames`] describes a bundle. What is not there is left out:
+/// an optional input.
+pub(crate) fn bundle<'p>(root: &Path, paths: impl Iterator<Item = &'p String>) -> Result<Vec<u8>, Error> {
+    let packing = || "pack the inputs of the step".to_owned();
+    let root = Beneath::open(root, Links::InRoot).doing(packing)?;
+    let mut bundle = tar::Builder::new(Vec::new());
+    let mut any = false;
+    for path in paths {
+        match root.file_type(Path::new(path)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).doing(packing),
+            Ok(_) => {}
+        }
+        let mut packed = Vec::new();
+        pack_tar(&root, Path::new(path), 6, &mut packed)?;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(packed.len() as u64);
+        header.set_mode(0o600);
+        let name = path.trim_start_matches('/');
+        bundle.append_data(&mut header, name, packed.as_slice()).doing(packing)?;
+        any = true;
+    }
+    if any { bundle.into_inner().doing(packing) } else { Ok(Vec::new()) }
+}
+
 /// Whether a path lies in one of the mounts, and not only at it where that is a file.
 pub(crate) fn mounted(binds: &[Bind], path: &str) -> bool {
     binds.iter().any(|bind| bind.source.is_dir() && Path::new(path).starts_with(&bind.target))
@@ -145,6 +173,14 @@ pub(crate) fn receive(root: &Path, path: &str, archive: File) -> Result<(), Erro
     let size = archive.metadata().doing(receiving)?.len();
     let root = Beneath::open(root, Links::InRoot).doing(receiving)?;
     unpack_tar(archive, size, &root, Path::new(path))
+}
+
+/// As [`receive`], decompressing.
+pub(crate) fn receive_packed(root: &Path, path: &str, archive: File) -> Result<(), Error> {
+    let receiving = || format!("take {path} out of the pod");
+    let size = archive.metadata().doing(receiving)?.len();
+    let root = Beneath::open(root, Links::InRoot).doing(receiving)?;
+    unpack_tar(flate2::read::GzDecoder::new(archive), size, &root, Path::new(path))
 }
 
 /// Makes the record.
@@ -180,6 +216,11 @@ pub(crate) fn collect(
         // Argo's words: `main: OOMKilled (exit code 137)`.
         exit.message = format!("{}: OOMKilled (exit code {})", killed.name, killed.exit_code.unwrap_or(137));
         exit.reason = Some(Reason::OOMKilled);
+    }
+    let better =
+        left.verdict.filter(|(.., reason)| exit.phase != ExitPhase::Succeeded || *reason == Reason::Output);
+    if let Some((phase, message, reason)) = better {
+        (exit.phase, exit.message, exit.reason) = (phase, message, Some(reason));
     }
     outputs::mask(&mut exit, masks);
     Ok(exit)

@@ -7,6 +7,7 @@
 mod clock;
 mod files;
 pub mod guest;
+pub mod inside;
 mod member;
 mod mounts;
 mod outputs;

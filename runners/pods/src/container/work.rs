@@ -129,6 +129,7 @@ impl Work<'_> {
         Ok(Left {
             containers: left,
             stopped: *self.stopped.borrow(),
+            verdict: None,
             result: result.or_else(|| self.spec.capture_result.then(String::new)),
             started_at,
             finished_at: finished_at.unwrap_or_else(Timestamp::now),

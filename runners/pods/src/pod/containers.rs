@@ -206,7 +206,11 @@ fn bring(supervision: &Supervision, mains: &[Container]) -> Container {
         name: SUPERVISOR_INIT.to_owned(),
         image: Some(supervision.image.clone()),
         image_pull_policy: supervision.pull_policy.clone(),
-        args: Some(vec!["copy".to_owned(), format!("{SUPERVISOR_PATH}/{SUPERVISOR_FILE}")]),
+        args: Some(vec![
+            "__pod".to_owned(),
+            "copy".to_owned(),
+            format!("{SUPERVISOR_PATH}/{SUPERVISOR_FILE}"),
+        ]),
         env: Some(variables(supervision)).filter(|env| !env.is_empty()),
         volume_mounts: Some(mounts),
         ..Container::default()

@@ -50,7 +50,8 @@ const ANNOTATION_DEFAULT: &str = "kubectl.kubernetes.io/default-container";
 /// How the main containers of a pod are supervised. Without it they run as the template has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supervision {
-    /// Image that holds the supervisor; it has to start it by itself, with `copy` and the target as arguments.
+    /// Image that holds the supervisor; its entrypoint is `runner`, which is started with `__pod copy` and
+    /// the target.
     pub image: String,
     /// Its pull policy.
     pub pull_policy: Option<String>,
