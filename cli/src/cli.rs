@@ -49,6 +49,12 @@ pub struct Global {
     /// Secrets: a directory NAME/KEY, or a file of Secrets and ConfigMaps
     #[arg(long, global = true, env = "RUNNER_SECRETS", hide_env_values = true, value_name = "DIR|FILE")]
     pub secrets: Option<PathBuf>,
+    /// Kubeconfig of the cluster for steps as pods [default: KUBECONFIG, ~/.kube/config, or the cluster we are in]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
     /// Form of the output
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub output: Option<Output>,

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use runner_kubernetes::KubernetesConfig;
 use runner_runners::Cluster;
 use runner_runners::images::Image;
 use runner_runners::typed::{HttpPolicy, PluginServer};
@@ -73,12 +74,12 @@ pub struct Runners {
     pub process: Process,
     /// Settings of the container runner.
     pub container: Container,
+    /// Settings of the Kubernetes runner.
+    pub kubernetes: Kubernetes,
     /// Servers of executor plugins, by the name that templates have under `plugin`.
     pub plugins: std::collections::BTreeMap<String, PluginServer>,
     /// What http steps may reach.
     pub http: Option<HttpPolicy>,
-    /// The cluster of pods and of steps about Kubernetes.
-    pub kubernetes: Cluster,
 }
 
 /// Settings of the container runner.
@@ -109,6 +110,77 @@ impl Container {
             pull: over.pull.or(self.pull),
             init: over.init.or(self.init),
         }
+    }
+}
+
+/// Settings of the Kubernetes runner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Kubernetes {
+    /// Kubeconfig file; the usual places are searched when it is absent.
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig.
+    pub context: Option<String>,
+    /// Namespace of all pods, instead of that of each workflow.
+    pub namespace: Option<String>,
+    /// Image whose entrypoint is a statically linked `runner`.
+    pub executor_image: Option<String>,
+    /// Its pull policy.
+    pub executor_pull_policy: Option<String>,
+    /// How long a pod may be pending, as a Go duration; `0` is for ever.
+    pub pending_timeout: Option<String>,
+    /// Programs of images, for templates without `command`.
+    pub images: Vec<Image>,
+}
+
+impl Kubernetes {
+    fn under(self, over: Self) -> Self {
+        let cluster = over.cluster().or(self.cluster());
+        Self {
+            kubeconfig: cluster.kubeconfig,
+            context: cluster.context,
+            namespace: over.namespace.or(self.namespace),
+            executor_image: over.executor_image.or(self.executor_image),
+            executor_pull_policy: over.executor_pull_policy.or(self.executor_pull_policy),
+            pending_timeout: over.pending_timeout.or(self.pending_timeout),
+            images: over.images.into_iter().chain(self.images).collect(),
+        }
+    }
+
+    /// The cluster of pods and of steps about Kubernetes.
+    pub fn cluster(&self) -> Cluster {
+        Cluster { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+
+    /// The settings as the runner has them.
+    ///
+    /// # Errors
+    /// A duration that is none.
+    pub fn settings(&self, cluster: Cluster) -> Result<KubernetesConfig> {
+        let usual = KubernetesConfig::default();
+        let pending_timeout = match self.pending_timeout.as_deref() {
+            None => usual.pending_timeout,
+            Some("0" | "0s") => None,
+            Some(text) => {
+                let duration = runner_runners::guest::go_duration(text);
+                if duration.is_zero() {
+                    let problem = format!("runners.kubernetes.pendingTimeout: {text:?} is no duration");
+                    return Err(
+                        Failure::usage(problem).hint("write it as in `10m` or `1h30m`; `0` waits for ever")
+                    );
+                }
+                Some(duration)
+            }
+        };
+        Ok(KubernetesConfig {
+            cluster,
+            namespace: self.namespace.clone(),
+            executor_image: self.executor_image.clone().unwrap_or_default(),
+            executor_pull_policy: self.executor_pull_policy.clone(),
+            images: self.images.clone(),
+            pending_timeout,
+            stall: usual.stall,
+        })
     }
 }
 
@@ -167,9 +239,9 @@ impl Config {
             runners: Runners {
                 plugins: self.runners.plugins.into_iter().chain(over.runners.plugins).collect(),
                 http: over.runners.http.or(self.runners.http),
-                kubernetes: over.runners.kubernetes.or(self.runners.kubernetes),
                 default: over.runners.default.or(self.runners.default),
                 container: self.runners.container.under(over.runners.container),
+                kubernetes: self.runners.kubernetes.under(over.runners.kubernetes),
                 process: Process {
                     images,
                     parallelism: over.runners.process.parallelism.or(self.runners.process.parallelism),

@@ -9,6 +9,7 @@ use runner_controller::{
     Controller, EXECUTOR, Error, Executor, Leave, Options, Resubmit, Runners, SubmitRequest, SystemClock,
     SystemIds,
 };
+use runner_kubernetes::KubernetesRunner;
 use runner_machine::Command;
 use runner_pods::container::{ContainerConfig, ContainerRunner};
 use runner_runners::{ArtifactRepository, Cluster, Objects, ProcessConfig, ProcessRunner, Runner};
@@ -51,6 +52,7 @@ pub struct Wire {
     pub namespace_given: bool,
     config: Config,
     secrets: Option<std::path::PathBuf>,
+    flags: Cluster,
     brief: bool,
     opened: Arc<OnceCell<Arc<dyn Store>>>,
 }
@@ -72,6 +74,7 @@ impl Wire {
             namespace_given: global.namespace.is_some(),
             config,
             secrets: global.secrets.clone(),
+            flags: Cluster { kubeconfig: global.kubeconfig.clone(), context: global.context.clone() },
             brief,
             opened: Arc::new(OnceCell::new()),
         })
@@ -240,7 +243,10 @@ impl Wire {
 
     /// The cluster of pods and of steps about Kubernetes, with the kubeconfig located from here.
     pub fn cluster(&self) -> Cluster {
-        self.config.runners.kubernetes.clone().located(|name| std::env::var(name).ok())
+        self.flags
+            .clone()
+            .or(self.config.runners.kubernetes.cluster())
+            .located(|name| std::env::var(name).ok())
     }
 
     /// Where steps, event sources and triggers get ConfigMaps and Secrets from. Needs a runtime around it.
@@ -313,6 +319,9 @@ impl Wire {
         config.objects = self.objects(store);
         let process = Arc::new(ProcessRunner::new(config)?);
         let container = ContainerRunner::new(self.container_config(), Arc::clone(&process))?;
+        let settings = &self.config.runners.kubernetes;
+        let settings = settings.settings(self.cluster())?;
+        let kubernetes = KubernetesRunner::new(settings, Arc::clone(&process));
         let usual = self.executor()?;
         let mut options = Options::new(self.state_dir()?);
         options.adopt = adopt;
@@ -328,8 +337,11 @@ impl Wire {
         if let Some(parallelism) = self.config.runners.process.parallelism {
             options.max_running = parallelism;
         }
-        let runners =
-            Runners::new().with_process(process).with_container(Arc::new(container)).with_usual(usual);
+        let runners = Runners::new()
+            .with_process(process)
+            .with_container(Arc::new(container))
+            .with_kubernetes(Arc::new(kubernetes))
+            .with_usual(usual);
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let controller = Controller::start(Arc::clone(store), runners, clock, ids, options);
         Ok(Engine { controller, namespace: self.namespace.clone(), usual })

@@ -22,6 +22,9 @@ pub const FILE_BYTES: usize = 6 << 10;
 /// words they stay below the 10 MiB at which a kubelet starts a new log file by default.
 pub const OUTPUT_BYTES: u64 = 6 << 20;
 
+/// Bytes of output after which their count is told: a reader that has fewer knows that it missed some.
+pub const COUNT_BYTES: u64 = 64 << 10;
+
 /// What a supervisor inside a pod is to do besides running the command; given in [`ORDER_VARIABLE`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -72,6 +75,8 @@ pub struct Record {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Bytes of output that were sent, of both streams.
+    pub output_bytes: u64,
     /// What was sent, for each wanted path.
     pub sent: Vec<Sent>,
 }
@@ -95,6 +100,8 @@ pub enum Frame {
     Output(Stream, Vec<u8>),
     /// The command reported progress.
     Progress(i64, i64),
+    /// So many bytes of output were sent so far, of both streams.
+    Count(u64),
     /// A piece of the archive of the n-th wanted path.
     File(usize, Vec<u8>),
     /// The end.
@@ -122,6 +129,12 @@ pub fn output(stream: Stream, piece: &[u8], whole: bool, out: &mut Vec<u8>) {
 pub fn progress(done: i64, total: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[MARK, b'g']);
     out.extend_from_slice(format!("{done}/{total}\n").as_bytes());
+}
+
+/// A line that tells how much output there was so far.
+pub fn count(size_bytes: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[MARK, b'c']);
+    out.extend_from_slice(format!("{size_bytes}\n").as_bytes());
 }
 
 /// Lines of a file.
@@ -156,6 +169,10 @@ pub fn read(line: &[u8], whole: bool) -> Frame {
         b'q' => Frame::Output(Stream::Stderr, rest.to_vec()),
         b's' => Frame::Output(Stream::Supervisor, ended(rest, true)),
         b'g' => progress_of(rest).map_or(Frame::Unknown, |(done, total)| Frame::Progress(done, total)),
+        b'c' => {
+            let number = std::str::from_utf8(rest).ok().and_then(|text| text.trim().parse().ok());
+            number.map_or(Frame::Unknown, Frame::Count)
+        }
         b'f' => file_of(rest).map_or(Frame::Unknown, |(index, piece)| Frame::File(index, piece)),
         b'x' => serde_json::from_slice(rest).map_or(Frame::Unknown, Frame::Record),
         _other => Frame::Unknown,
@@ -199,6 +216,7 @@ mod tests {
         output(Stream::Stdout, b"no line end", false, &mut out);
         output(Stream::Stderr, b"nor here", false, &mut out);
         progress(1, 3, &mut out);
+        count(70, &mut out);
         let big: Vec<u8> = (0..FILE_BYTES + 1).map(|n| u8::try_from(n % 256).unwrap()).collect();
         file(4, &big, &mut out);
         let last = Record { code: Some(3), sent: vec![Sent::Bytes(7), Sent::Missing], ..Record::default() };
@@ -210,12 +228,12 @@ mod tests {
         assert_eq!(seen[2], Frame::Output(Stream::Stdout, b"no line end".to_vec()));
         assert_eq!(seen[3], Frame::Output(Stream::Stderr, b"nor here".to_vec()));
         assert_eq!(seen[4], Frame::Progress(1, 3));
-        let (Frame::File(4, mut one), Frame::File(4, two)) = (seen[5].clone(), seen[6].clone()) else {
+        let (Frame::File(4, mut one), Frame::File(4, two)) = (seen[6].clone(), seen[7].clone()) else {
             unreachable!()
         };
         one.extend(two);
         assert_eq!(one, big);
-        assert_eq!(seen[7], Frame::Record(last));
+        assert_eq!((&seen[5], &seen[8]), (&Frame::Count(70), &Frame::Record(last)));
     }
 
     #[test]

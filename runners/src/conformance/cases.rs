@@ -139,7 +139,7 @@ pub(super) async fn cancel_ends_it_within_the_grace(subject: &dyn Subject) {
     runner.cancel(&spec.id, Duration::from_millis(500)).await.unwrap();
     let exit = finished(&mut events).await;
     assert!(start.elapsed() >= Duration::from_millis(400), "{:?} {exit:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(2500) + subject.slack(), "{:?}", start.elapsed());
     assert_eq!((exit.phase, exit.reason), (ExitPhase::Failed, Some(Reason::Cancelled)));
     // Repeatable, and harmless afterwards and before.
     runner.cancel(&spec.id, Duration::ZERO).await.unwrap();
@@ -150,10 +150,10 @@ pub(super) async fn cancel_ends_it_within_the_grace(subject: &dyn Subject) {
 pub(super) async fn a_deadline_ends_it(subject: &dyn Subject) {
     let runner = subject.runner();
     let mut spec = attempt(subject, "deadline", shell("echo up; sleep 60"));
-    spec.timeout = Some(Duration::from_millis(500));
+    spec.timeout = Some(Duration::from_millis(500) + subject.slack() / 2);
     let start = Instant::now();
     let exit = run(&*runner, spec).await;
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4) + subject.slack() * 2, "{:?}", start.elapsed());
     assert_eq!((exit.phase, exit.reason), (ExitPhase::Failed, Some(Reason::Deadline)));
     assert_eq!(exit.message, "Pod was active on the node longer than the specified deadline");
     assert_eq!(exit.outputs.result.as_deref(), Some("up"));
@@ -191,7 +191,9 @@ pub(super) async fn big_output_is_capped(subject: &dyn Subject) {
     assert_eq!(lines.last().map(String::as_str), Some("last"));
     let kept: usize = lines.iter().map(|line| line.len() + 1).sum();
     assert!(kept < 66 << 20, "{kept}");
-    assert_eq!(lines.iter().filter(|line| line.contains("bytes of output were dropped")).count(), 1);
+    let gaps = lines.iter().filter(|line| line.contains("bytes of output were dropped")).count();
+    // Where somebody else keeps the log first, more than once something may be missing.
+    assert!(gaps == 1 || gaps > 1 && !subject.slack().is_zero(), "{gaps}");
 }
 
 pub(super) async fn artifacts_travel(subject: &dyn Subject) {

@@ -20,6 +20,10 @@ pub trait Subject: Send + Sync {
     fn repository(&self) -> ArtifactRepository;
     /// Makes the attempt's supervision vanish without a trace; false when that cannot be done.
     fn lose(&self, id: &AttemptId) -> bool;
+    /// How much longer than a process of this machine a step may take to start and to end.
+    fn slack(&self) -> Duration {
+        Duration::ZERO
+    }
     /// The runner masks secrets in logs. The case joins the suite with the feature.
     fn masks_secrets(&self) -> bool {
         false
@@ -50,7 +54,7 @@ pub async fn all(subject: &dyn Subject) {
 }
 
 /// Longest wait for anything that should happen at once, on a busy machine.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// A template that runs `sh -c`.
 pub fn shell(script: &str) -> Template {

@@ -217,8 +217,12 @@ pub(crate) fn collect(
         exit.message = format!("{}: OOMKilled (exit code {})", killed.name, killed.exit_code.unwrap_or(137));
         exit.reason = Some(Reason::OOMKilled);
     }
-    let better =
-        left.verdict.filter(|(.., reason)| exit.phase != ExitPhase::Succeeded || *reason == Reason::Output);
+    let better = left.verdict.filter(|(.., reason)| match (exit.phase, *reason) {
+        (ExitPhase::Succeeded, reason) => reason == Reason::Output,
+        // A step that failed by itself did not fail for what it left behind.
+        (_, Reason::Output) => exit.reason == Some(Reason::Output),
+        (_, _) => left.stopped.is_none(),
+    });
     if let Some((phase, message, reason)) = better {
         (exit.phase, exit.message, exit.reason) = (phase, message, Some(reason));
     }

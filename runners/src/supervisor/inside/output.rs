@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use crate::Stream;
 use crate::artifacts::pack_tar;
 use crate::beneath::{Beneath, Links};
-use crate::frames::{self, OUTPUT_BYTES, PIECE_BYTES, Record, Sent, Wanted};
+use crate::frames::{self, COUNT_BYTES, OUTPUT_BYTES, PIECE_BYTES, Record, Sent, Wanted};
 use crate::limits::PARAMETER_BYTES;
 use crate::mask::{self, Masks};
 
@@ -26,6 +26,9 @@ pub(super) struct Log {
 struct Inner {
     out: Option<File>,
     halves: [Half; 2],
+    /// Bytes of output that were sent, and of how many that was told.
+    size_bytes: u64,
+    told_bytes: u64,
 }
 
 /// One stream of the command.
@@ -40,7 +43,10 @@ impl Log {
     pub(super) fn new(masks: Masks) -> Self {
         // Not the standard library's: it would keep a line back until it is whole.
         let out = io::stdout().as_fd().try_clone_to_owned().ok().map(File::from);
-        Self { masks, inner: Mutex::new(Inner { out, halves: Default::default() }) }
+        Self {
+            masks,
+            inner: Mutex::new(Inner { out, halves: Default::default(), size_bytes: 0, told_bytes: 0 }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -53,7 +59,8 @@ impl Log {
         let half = &mut inner.halves[usize::from(stream == Stream::Stderr)];
         let chunk = half.held.push(&self.masks, chunk).into_owned();
         let mut lines = Vec::new();
-        half.add(stream, &chunk, &mut lines);
+        inner.size_bytes += half.add(stream, &chunk, &mut lines);
+        inner.count(&mut lines);
         inner.write(&lines);
     }
 
@@ -63,10 +70,12 @@ impl Log {
         let half = &mut inner.halves[usize::from(stream == Stream::Stderr)];
         let rest = half.held.finish(&self.masks);
         let mut lines = Vec::new();
-        half.add(stream, &rest, &mut lines);
+        let mut sent = half.add(stream, &rest, &mut lines);
         if !half.line.is_empty() {
+            sent += half.line.len() as u64;
             frames::output(stream, &std::mem::take(&mut half.line), false, &mut lines);
         }
+        inner.size_bytes += sent;
         inner.write(&lines);
     }
 
@@ -84,6 +93,7 @@ impl Log {
 
     /// Sends the outputs, and notes what was sent.
     pub(super) fn send(&self, wanted: &[Wanted], record: &mut Record) {
+        record.output_bytes = self.lock().size_bytes;
         let mut left = OUTPUT_BYTES;
         for (index, wanted) in wanted.iter().enumerate() {
             let mut packed = Capped { bytes: Vec::new(), left };
@@ -135,6 +145,14 @@ impl Log {
 }
 
 impl Inner {
+    /// Tells how much output there was, once it is much more than before.
+    fn count(&mut self, lines: &mut Vec<u8>) {
+        if self.size_bytes - self.told_bytes >= COUNT_BYTES {
+            self.told_bytes = self.size_bytes;
+            frames::count(self.size_bytes, lines);
+        }
+    }
+
     fn write(&mut self, lines: &[u8]) {
         if lines.is_empty() {
             return;
@@ -149,23 +167,28 @@ impl Inner {
 }
 
 impl Half {
-    fn add(&mut self, stream: Stream, mut chunk: &[u8], lines: &mut Vec<u8>) {
+    /// Makes lines of it; answers how many bytes of output are in them.
+    fn add(&mut self, stream: Stream, mut chunk: &[u8], lines: &mut Vec<u8>) -> u64 {
+        let mut sent = 0;
         while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
             self.line.extend_from_slice(&chunk[..end]);
             chunk = &chunk[end + 1..];
-            self.cut(stream, lines);
+            sent += self.cut(stream, lines) + self.line.len() as u64 + 1;
             frames::output(stream, &std::mem::take(&mut self.line), true, lines);
         }
         self.line.extend_from_slice(chunk);
-        self.cut(stream, lines);
+        sent + self.cut(stream, lines)
     }
 
     /// Long lines go in pieces.
-    fn cut(&mut self, stream: Stream, lines: &mut Vec<u8>) {
+    fn cut(&mut self, stream: Stream, lines: &mut Vec<u8>) -> u64 {
+        let mut sent = 0;
         while self.line.len() > PIECE_BYTES {
             let rest = self.line.split_off(PIECE_BYTES);
             frames::output(stream, &std::mem::replace(&mut self.line, rest), false, lines);
+            sent += PIECE_BYTES as u64;
         }
+        sent
     }
 }
 

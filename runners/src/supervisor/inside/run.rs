@@ -65,7 +65,7 @@ pub(super) fn run(command: &[&str], order: &Order, log: &Arc<Log>) -> Record {
         };
         if code == 0 || stopped || tries >= order.retries {
             let (started_at, finished_at) = (Some(started_at), Some(Timestamp::now()));
-            return Record { code: Some(code), not_started, started_at, finished_at, sent: Vec::new() };
+            return Record { code: Some(code), not_started, started_at, finished_at, ..Record::default() };
         }
         tries += 1;
         std::thread::sleep(Duration::from_millis(order.retry_wait_ms));
