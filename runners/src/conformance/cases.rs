@@ -7,7 +7,8 @@ use runner_runners::{ExitPhase, LogQuery, Observation, Reason, Stream};
 use runner_workflows::spec::Artifact;
 
 use super::{
-    Subject, attempt, channel, finished, from_path, log_text, next, run, script, shell, succeed, value,
+    SLOW, Subject, attempt, channel, finished, from_path, log_text, next, next_within, run, script, shell,
+    succeed, value,
 };
 
 pub(super) async fn it_starts_and_reports(subject: &dyn Subject) {
@@ -183,7 +184,13 @@ pub(super) async fn what_is_lost_is_reported_as_lost(subject: &dyn Subject) {
 pub(super) async fn big_output_is_capped(subject: &dyn Subject) {
     let runner = subject.runner();
     let spec = attempt(subject, "big", shell("echo first; yes 0123456789 | head -c 110000000; echo last"));
-    let exit = succeed(&*runner, spec.clone()).await;
+    let (sink, mut events) = channel();
+    runner.ensure(spec.clone(), sink).await.unwrap();
+    let end = |o: &Observation| matches!(o, Observation::Finished(_) | Observation::Lost { .. });
+    let Observation::Finished(exit) = next_within(SLOW, &mut events, end).await else {
+        panic!("expected a record");
+    };
+    assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Succeeded, ""));
     let result = exit.outputs.result.unwrap_or_default();
     assert!(result.len() <= 256 << 10 && result.ends_with("\nlast"), "{}", result.len());
     let lines = log_text(&*runner, &spec.id).await;
