@@ -22,6 +22,8 @@ pub struct NewEvent {
     pub data: Value,
     /// The sender's id: published twice, it is one event.
     pub key: Option<String>,
+    /// The key is only good for so many seconds; 0 for as long as the event is kept.
+    pub window_s: i64,
     /// The event of which this is a copy that counts as new.
     pub copy_of: Option<String>,
     /// Only for this sensor and, if given, this trigger of it.
@@ -76,7 +78,8 @@ impl Event {
     /// An event that came just now.
     #[must_use]
     pub fn new(id: String, time: Timestamp, new: NewEvent) -> Self {
-        let NewEvent { namespace, source, name, kind, data, key, copy_of, only, from_bus: _ } = new;
+        let NewEvent { namespace, source, name, kind, data, key, copy_of, only, window_s: _, from_bus: _ } =
+            new;
         // headers differ from one try to the next, the body does not
         let content = data.get("body").unwrap_or(&data);
         let digest = sha256(content.to_string().as_bytes());

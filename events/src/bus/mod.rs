@@ -9,6 +9,7 @@ mod event;
 mod list;
 mod note;
 mod take;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -127,7 +128,17 @@ impl Bus {
     pub async fn publish(&self, new: NewEvent) -> Result<Receipt> {
         let now = self.clock.now();
         let id = self.next_id(now);
-        let key = new.key.as_deref().map(|key| dedup_key(&new, key));
+        let whole = new.key.as_deref().map(|key| dedup_key(&new, key));
+        let windowed = new.window_s > 0;
+        let key = match &new.key {
+            Some(key) if windowed => {
+                if let Some(first) = self.first(&new, key, now).await? {
+                    return Ok(first);
+                }
+                Some(dedup_key(&new, &window::part(key, new.window_s, now)))
+            }
+            _ => whole.clone(),
+        };
         let carrier = if new.from_bus { None } else { self.route(&new) };
         let event = Event { carrier, ..Event::new(id.clone(), now, new) };
         let stream = stream(&id)?;
@@ -146,7 +157,12 @@ impl Bus {
             lease: None,
         });
         match Journal::append(self.store.as_ref(), append).await? {
-            Appended::Done(_) => Ok(Receipt { id, duplicate: false, conflict: false }),
+            Appended::Done(_) => {
+                if let Some(key) = whole.filter(|_| windowed) {
+                    self.remember(&event, key).await?;
+                }
+                Ok(Receipt { id, duplicate: false, conflict: false })
+            }
             Appended::Exists { stream } => {
                 let first = self.event(stream.key()).await?;
                 Ok(Receipt { id: first.id, duplicate: true, conflict: first.digest != event.digest })

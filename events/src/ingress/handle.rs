@@ -223,7 +223,7 @@ async fn hooked(shared: &Shared, hook: &Hook, peer: IpAddr, request: Request<Inc
             return Ok(json_reply(StatusCode::OK, &json!({"status": "accepted"})));
         }
     }
-    let event = hook.event(&head.headers, &body, shared.bus.now()).map_err(bad)?;
+    let event = hook.event(&head.headers, &body).map_err(bad)?;
     commit(shared, event).await?;
     Ok(json_reply(StatusCode::OK, &json!({"status": "accepted"})))
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::{HeaderMap, Method};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::endpoint::Sns;
@@ -64,7 +63,7 @@ impl Hook {
     ///
     /// # Errors
     /// A sentence for the sender.
-    pub fn event(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<NewEvent, String> {
+    pub fn event(&self, headers: &HeaderMap, body: &[u8]) -> Result<NewEvent, String> {
         let kind = match self.source.as_str() {
             "github" => Kind::Github,
             "cloudwatch" => Kind::Sns,
@@ -74,9 +73,9 @@ impl Hook {
         let accepted = payload::read(kind, request, &BTreeMap::new()).map_err(|why| why.0)?;
         let data = accepted.data.unwrap_or(Value::Null);
         let name = self.event_type(headers, &data["body"])?;
-        let bucket = (self.window_s > 0).then(|| now.as_second().div_euclid(self.window_s));
-        let content =
-            || bucket.map(|bucket| format!("{} {bucket}", sha256(data["body"].to_string().as_bytes())));
+        // an id of the sender is good for as long as the event is kept, the content only for a while
+        let window_s = if accepted.key.is_none() { self.window_s.max(0) } else { 0 };
+        let content = || (window_s > 0).then(|| sha256(data["body"].to_string().as_bytes()));
         let key = accepted.key.or_else(content);
         Ok(NewEvent {
             namespace: self.namespace.clone(),
@@ -85,6 +84,7 @@ impl Hook {
             kind: KIND.to_owned(),
             data,
             key,
+            window_s,
             ..NewEvent::default()
         })
     }

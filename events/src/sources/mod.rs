@@ -1,11 +1,12 @@
-//! Event sources that go and look, instead of being called: the clock, files and brokers of messages. Each publishes what
-//! it sees on the bus; what has a name (a tick, a change of a file, an entry of a stream) is one event however many
+//! Event sources that go and look, instead of being called: the clock, files, brokers of messages and APIs of
+//! Kubernetes. Each publishes what it sees on the bus; what has a name (a tick, a change of a file, an entry of a stream) is one event however many
 //! processes see it.
 //! Receives no HTTP: `ingress` does.
 
 mod broker;
 mod calendar;
 mod file;
+mod resource;
 
 use runner_runners::Objects;
 use runner_sensors::kinds::{SourceConfig, SourceEvent};
@@ -19,7 +20,7 @@ use crate::bus::{Bus, NewEvent};
 pub use broker::JETSTREAM;
 
 /// Types that are built in; the others load, validate and say that they are not.
-pub const BUILT_IN: [&str; 17] = [
+pub const BUILT_IN: [&str; 18] = [
     "amqp",
     "bitbucket",
     "bitbucketserver",
@@ -32,6 +33,7 @@ pub const BUILT_IN: [&str; 17] = [
     "nats",
     "redis",
     "redisStream",
+    "resource",
     "slack",
     "sns",
     "storageGrid",
@@ -109,6 +111,11 @@ pub fn start(
         SourceConfig::File(file) => {
             let file = file::Watch::new(file, origin)?;
             running.spawn(file.run(bus, news));
+            Ok(())
+        }
+        SourceConfig::Resource(resource) => {
+            let resource = resource::Resource::new(resource, source, origin, objects)?;
+            running.spawn(resource.run(bus, news));
             Ok(())
         }
         _ => {

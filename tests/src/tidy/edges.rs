@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "runner-workflows",
             "runner-sensors",
             "runner-brokers",
+            "runner-kube",
             "runner-machine",
             "runner-store",
             "runner-runners",
