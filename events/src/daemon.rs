@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::bus::{Bus, RETENTION_DAYS, Routes};
 use crate::carriers::{self, Carriers};
 use crate::devctl::Rules;
-use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint};
+use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint, receives};
 use crate::ingress::handle::Shared;
 use crate::ingress::limits::{Allowed, Limits};
 use crate::ingress::server::Server;
@@ -31,6 +31,8 @@ use crate::triggers::Hands;
 pub const KIND: &str = "EventSource";
 /// How often changes of manifests are looked for.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+/// How often renewed secrets and certificates are looked for.
+const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often old events are forgotten, and how many at once.
 const FORGET_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 const FORGET_AT_ONCE: usize = 500;
@@ -110,6 +112,9 @@ pub struct Daemon {
     sources: JoinSet<()>,
     carriers: Carriers,
     carrying: carriers::Running,
+    manifests: Vec<Manifest>,
+    /// What is wrong with endpoints, as it was said last.
+    closed: Vec<String>,
 }
 
 impl Daemon {
@@ -138,8 +143,20 @@ impl Daemon {
         let server = server.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
         let (versions, sources) = (BTreeMap::new(), JoinSet::new());
         let (carriers, carrying) = (Carriers::default(), carriers::Running::default());
-        let mut daemon =
-            Self { bus, parts, settings, server, hands, news, versions, sources, carriers, carrying };
+        let mut daemon = Self {
+            bus,
+            parts,
+            settings,
+            server,
+            hands,
+            news,
+            versions,
+            sources,
+            carriers,
+            carrying,
+            manifests: Vec::new(),
+            closed: Vec::new(),
+        };
         let mut problems = daemon.refresh().await.map_err(|error| error.to_string())?;
         problems.extend(closed);
         Ok((daemon, problems))
@@ -176,6 +193,7 @@ impl Daemon {
         let mut stop = std::pin::pin!(stop);
         let mut seen = None;
         let mut forgotten = tokio::time::Instant::now();
+        let mut renewed = forgotten;
         loop {
             tokio::select! {
                 biased;
@@ -191,6 +209,10 @@ impl Daemon {
                     }
                     Err(error) => tracing::warn!(%error, "event sources could not be read"),
                 }
+            }
+            if renewed.elapsed() >= RENEW_EVERY {
+                renewed = tokio::time::Instant::now();
+                self.renew().await;
             }
             if forgotten.elapsed() >= FORGET_EVERY {
                 forgotten = tokio::time::Instant::now();
@@ -228,10 +250,9 @@ impl Daemon {
         let (bus, news, objects) = (&self.bus, &self.news, &self.parts.objects);
         let (carry, mut problems) = self.carriers.apply(&mut self.carrying, &buses, bus, news, objects).await;
         self.bus.set_routes(routes(&manifests, &carry));
-        let mut endpoints = Vec::new();
         let mut sources = JoinSet::new();
         for manifest in &manifests {
-            self.open(manifest, &mut endpoints, &mut sources, &mut problems);
+            self.watch(manifest, &mut sources, &mut problems);
         }
         if let Some(rules) = &self.settings.rules {
             for trigger in rules.scheduled() {
@@ -249,6 +270,19 @@ impl Daemon {
         }
         // the old ones are aborted with the set
         self.sources = sources;
+        self.manifests = manifests;
+        self.closed = self.receive().await;
+        problems.extend(self.closed.iter().cloned());
+        Ok(problems)
+    }
+
+    /// Opens what receives requests, with the secrets and certificates as they are now. What is wrong, one sentence each.
+    async fn receive(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut endpoints = Vec::new();
+        for manifest in &self.manifests {
+            self.open(manifest, &mut endpoints, &mut problems);
+        }
         let table = match Table::new(endpoints.clone()) {
             Ok(table) => table,
             Err(collisions) => {
@@ -260,21 +294,22 @@ impl Daemon {
         for (port, why) in self.server.apply(table).await {
             problems.push(format!("port {port} cannot be listened on: {why}"));
         }
-        Ok(problems)
+        problems
     }
 
-    fn open(
-        &self,
-        manifest: &Manifest,
-        endpoints: &mut Vec<Endpoint>,
-        sources: &mut JoinSet<()>,
-        problems: &mut Vec<String>,
-    ) {
+    /// Looks whether secrets or certificates were renewed, and says what is wrong since.
+    async fn renew(&mut self) {
+        let problems = self.receive().await;
+        for problem in problems.iter().filter(|problem| !self.closed.contains(problem)) {
+            tracing::warn!(problem, "event source");
+        }
+        self.closed = problems;
+    }
+
+    fn open(&self, manifest: &Manifest, endpoints: &mut Vec<Endpoint>, problems: &mut Vec<String>) {
         let name = format!("EventSource {}/{}", manifest.namespace, manifest.name);
-        let source: EventSource = match serde_json::from_slice(&manifest.body) {
-            Ok(source) => source,
-            Err(error) => return problems.push(format!("{name}: {error}")),
-        };
+        // what cannot be read was said when it was stored
+        let Ok(source) = serde_json::from_slice::<EventSource>(&manifest.body) else { return };
         for event in source.spec.events() {
             match endpoint(&source, &event, &manifest.namespace, self.parts.objects.as_ref()) {
                 Ok(Some(endpoint)) => {
@@ -291,21 +326,24 @@ impl Daemon {
                     }
                     endpoints.push(endpoint);
                 }
-                Ok(None) => {
-                    let started = sources::start(
-                        sources,
-                        &self.bus,
-                        &self.news,
-                        &manifest.namespace,
-                        &source,
-                        &event,
-                        &self.parts.objects,
-                    );
-                    if let Err(why) = started {
-                        problems.push(format!("{name}, event {}: {why}", event.name));
-                    }
-                }
+                Ok(None) => {}
                 Err(unusable) => problems.push(unusable.to_string()),
+            }
+        }
+    }
+
+    /// Starts what goes and looks by itself.
+    fn watch(&self, manifest: &Manifest, sources: &mut JoinSet<()>, problems: &mut Vec<String>) {
+        let name = format!("EventSource {}/{}", manifest.namespace, manifest.name);
+        let source: EventSource = match serde_json::from_slice(&manifest.body) {
+            Ok(source) => source,
+            Err(error) => return problems.push(format!("{name}: {error}")),
+        };
+        for event in source.spec.events().into_iter().filter(|event| !receives(event)) {
+            let (bus, news, objects) = (&self.bus, &self.news, &self.parts.objects);
+            let started = sources::start(sources, bus, news, &manifest.namespace, &source, &event, objects);
+            if let Err(why) = started {
+                problems.push(format!("{name}, event {}: {why}", event.name));
             }
         }
     }

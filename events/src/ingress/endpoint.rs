@@ -170,6 +170,12 @@ pub fn endpoint(
     Ok(Some(endpoint))
 }
 
+/// Whether an event's type receives HTTP.
+#[must_use]
+pub fn receives(event: &SourceEvent<'_>) -> bool {
+    kind(event.config).is_some()
+}
+
 fn kind(config: SourceConfig<'_>) -> Option<Kind> {
     Some(match config {
         SourceConfig::Webhook(_) => Kind::Webhook,

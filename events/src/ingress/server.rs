@@ -16,8 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::endpoint::Tls;
 use super::handle::{self, Shared};
 use super::table::Table;
+use super::tls::Slot;
 
 /// Time for the head of a request, and for an idle connection (F45).
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,10 +34,16 @@ pub struct Server {
     table: Arc<RwLock<Arc<Table>>>,
     seats: Arc<Semaphore>,
     host: IpAddr,
-    listeners: Mutex<BTreeMap<u16, JoinHandle<()>>>,
+    listeners: Mutex<BTreeMap<u16, Listener>>,
     main: JoinHandle<()>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
+}
+
+/// The listener of a port.
+struct Listener {
+    task: JoinHandle<()>,
+    tls: Arc<Slot>,
 }
 
 /// Which listener a request came to.
@@ -69,7 +77,7 @@ impl Drop for Server {
         for (_, listener) in
             std::mem::take(&mut *self.listeners.lock().unwrap_or_else(PoisonError::into_inner))
         {
-            listener.abort();
+            listener.task.abort();
         }
     }
 }
@@ -91,7 +99,7 @@ impl Server {
             Arc::clone(&shared),
             Arc::clone(&table),
             Arc::clone(&seats),
-            None,
+            Arc::new(Slot::default()),
             stopped,
         );
         Ok(Self {
@@ -117,41 +125,45 @@ impl Server {
     pub async fn apply(&self, table: Table) -> Vec<(u16, String)> {
         let ports = table.ports();
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
-        let known: Vec<u16> = {
+        let mut failed = Vec::new();
+        let mut wanted = Vec::new();
+        {
             let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
             listeners.retain(|port, listener| {
                 let keep = ports.contains_key(port);
                 if !keep {
-                    listener.abort();
+                    listener.task.abort();
                 }
                 keep
             });
-            listeners.keys().copied().collect()
-        };
-        let mut failed = Vec::new();
-        for (port, tls) in ports {
-            if known.contains(&port) || port == self.address.port() {
-                continue;
+            for (port, tls) in ports {
+                match listeners.get(&port) {
+                    // a certificate that is renewed serves the next connection
+                    Some(listener) => failed.extend(listener.tls.renew(tls).err().map(|why| (port, why))),
+                    None if port == self.address.port() => {}
+                    None => wanted.push((port, tls)),
+                }
             }
-            let opened = match tls.map(|tls| super::tls::acceptor(&tls)).transpose() {
-                Ok(tls) => {
-                    TcpListener::bind((self.host, port)).await.map(|it| (it, tls)).map_err(|e| e.to_string())
-                }
-                Err(why) => Err(why),
-            };
-            match opened {
-                Ok((listener, tls)) => {
-                    let (shared, table) = (Arc::clone(&self.shared), Arc::clone(&self.table));
-                    let seats = Arc::clone(&self.seats);
-                    let stopped = self.stop.subscribe();
-                    let task =
-                        tokio::spawn(accept(listener, Door::Port(port), shared, table, seats, tls, stopped));
-                    self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(port, task);
-                }
-                Err(why) => failed.push((port, why)),
+        }
+        for (port, tls) in wanted {
+            if let Err(why) = self.open(port, tls).await {
+                failed.push((port, why));
             }
         }
         failed
+    }
+
+    async fn open(&self, port: u16, tls: Option<Tls>) -> Result<(), String> {
+        let slot = Arc::new(Slot::default());
+        slot.renew(tls)?;
+        let listener = TcpListener::bind((self.host, port)).await.map_err(|error| error.to_string())?;
+        let (shared, table) = (Arc::clone(&self.shared), Arc::clone(&self.table));
+        let (seats, tls) = (Arc::clone(&self.seats), Arc::clone(&slot));
+        let stopped = self.stop.subscribe();
+        let task = tokio::spawn(accept(listener, Door::Port(port), shared, table, seats, tls, stopped));
+        let opened = Listener { task, tls: slot };
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(port, opened);
+        Ok(())
     }
 }
 
@@ -161,7 +173,7 @@ async fn accept(
     shared: Arc<Shared>,
     table: Arc<RwLock<Arc<Table>>>,
     seats: Arc<Semaphore>,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Arc<Slot>,
     stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -177,7 +189,7 @@ async fn accept(
         };
         let Some(seat) = shared.limits.connect(peer.ip()) else { continue };
         let place = Place { door, peer: peer.ip() };
-        let (shared, table, tls) = (Arc::clone(&shared), Arc::clone(&table), tls.clone());
+        let (shared, table, tls) = (Arc::clone(&shared), Arc::clone(&table), tls.acceptor());
         let mut stopped = stopped.clone();
         tokio::spawn(async move {
             let _held = (permit, seat);

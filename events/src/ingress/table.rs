@@ -71,10 +71,19 @@ impl Table {
         &self.all
     }
 
-    /// Ports that are needed, each with whether and how it speaks TLS.
+    /// Ports that are needed, each with whether and how it speaks TLS: all of a port do when one of them does.
     #[must_use]
     pub fn ports(&self) -> BTreeMap<u16, Option<super::endpoint::Tls>> {
-        self.all.iter().filter_map(|endpoint| Some((endpoint.port?, endpoint.tls.clone()))).collect()
+        let mut ports = BTreeMap::new();
+        for endpoint in &self.all {
+            if let Some(port) = endpoint.port {
+                let tls = ports.entry(port).or_insert(None);
+                if tls.is_none() {
+                    tls.clone_from(&endpoint.tls);
+                }
+            }
+        }
+        ports
     }
 
     /// Who is reached at a path of a port; of several the one with the most literal path.

@@ -27,8 +27,11 @@ impl Hands {
         let method = reqwest::Method::from_bytes(method.as_bytes())
             .map_err(|_| Failed::never(format!("`{method}` is no HTTP method")))?;
         let timeout = http.timeout.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
-        let mut request = self
-            .client
+        let client = match &http.tls {
+            Some(tls) => self.client_with(tls, &order.namespace)?,
+            None => self.client.clone(),
+        };
+        let mut request = client
             .request(method.clone(), &http.url)
             .timeout(timeout.map_or(TIMEOUT, Duration::from_secs))
             .headers(self.headers(order, http, events)?);

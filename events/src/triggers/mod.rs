@@ -2,10 +2,14 @@
 //! can be done under a name is done under that key: done twice, it is done once.
 //! Decides nothing about firing, trying again or giving up: the sensor machine does.
 
+mod email;
 mod http;
+mod nats;
+mod policy;
 mod render;
 mod slack;
 mod taint;
+mod tls;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -109,9 +113,13 @@ impl Hands {
         let definition = order.firing.definition().ok_or_else(|| Failed::never("the trigger is gone"))?;
         let events = self.events(&order.firing).await?;
         let template = runner_sensors::trigger::template(definition, &events).map_err(Failed::never)?;
-        let allowed = definition.policy.as_ref().and_then(|policy| policy.status.as_ref());
-        let allowed = allowed.map(|status| status.allow.clone()).unwrap_or_default();
-        self.act(order, &template, &events, &allowed).await
+        let policy = definition.policy.clone().unwrap_or_default();
+        let allowed = policy.status.map(|status| status.allow).unwrap_or_default();
+        let done = self.act(order, &template, &events, &allowed).await?;
+        if let (Some(policy), Some(workflow)) = (&policy.k8s, &done.workflow) {
+            self.labelled(policy, workflow, &order.key).await?;
+        }
+        Ok(done)
     }
 
     async fn act(
@@ -129,6 +137,12 @@ impl Hands {
         }
         if let Some(slack) = &template.slack {
             return self.slack(order, slack).await;
+        }
+        if let Some(email) = &template.email {
+            return self.email(order, email).await;
+        }
+        if let Some(nats) = &template.nats {
+            return self.nats(order, nats, events).await;
         }
         if template.log.is_some() {
             for (dependency, event) in events {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use runner_controller::{Controller, Options, Runners, SystemClock, SystemIds};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 /// Secrets by name and key.
 #[derive(Default)]
-pub(crate) struct Shelf(pub(crate) BTreeMap<(String, String), String>);
+pub(crate) struct Shelf(Mutex<BTreeMap<(String, String), String>>);
 
 impl Objects for Shelf {
     fn config_map(
@@ -29,10 +29,17 @@ impl Objects for Shelf {
     }
 
     fn secret(&self, _namespace: &str, name: &str) -> Result<Option<SecretData>, runner_runners::Error> {
-        let mine = self.0.iter().filter(|((of, _), _)| of == name);
+        let all = self.0.lock().unwrap();
+        let mine = all.iter().filter(|((of, _), _)| of == name);
         let data: SecretData =
             mine.map(|((_, key), value)| (key.clone(), SecretValue::new(value.as_bytes()))).collect();
         Ok((!data.is_empty()).then_some(data))
+    }
+}
+
+impl Shelf {
+    pub(crate) fn put(&self, name: &str, key: &str, value: &str) {
+        self.0.lock().unwrap().insert((name.to_owned(), key.to_owned()), value.to_owned());
     }
 }
 
@@ -69,7 +76,7 @@ impl Running {
 impl Lab {
     pub(crate) fn new(secrets: &[(&str, &str, &str)]) -> Self {
         let shelf = secrets.iter().map(|(n, k, v)| (((*n).to_owned(), (*k).to_owned()), (*v).to_owned()));
-        Self { store: Arc::new(MemoryStore::new()), shelf: Arc::new(Shelf(shelf.collect())) }
+        Self { store: Arc::new(MemoryStore::new()), shelf: Arc::new(Shelf(Mutex::new(shelf.collect()))) }
     }
 
     pub(crate) async fn apply(&self, kind: &str, name: &str, spec: Value, annotations: Value) {

@@ -5,3 +5,5 @@
 mod events;
 mod lab;
 mod limits;
+mod tls;
+mod triggers;

@@ -11,13 +11,15 @@ use crate::spec::{Backoff, RateLimit};
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Attempts in all; at least one.
-pub(super) fn attempts(backoff: Option<&Backoff>) -> u32 {
+#[must_use]
+pub fn attempts(backoff: Option<&Backoff>) -> u32 {
     let steps = backoff.and_then(|backoff| backoff.steps).unwrap_or(1);
     u32::try_from(steps).unwrap_or(1).max(1)
 }
 
 /// The wait after the failed attempt of that number, from 1. Argo's defaults: one second, factor 1, no jitter.
-pub(super) fn wait(backoff: Option<&Backoff>, attempt: u32, key: &str) -> SignedDuration {
+#[must_use]
+pub fn wait(backoff: Option<&Backoff>, attempt: u32, key: &str) -> SignedDuration {
     let first = backoff.and_then(|backoff| backoff.duration.as_ref());
     let first = first.and_then(|value| duration::of(value).ok()).unwrap_or(SignedDuration::from_secs(1));
     let factor = backoff.and_then(|backoff| backoff.factor).map_or(1.0, |amount| amount.0.max(0.0));

@@ -17,6 +17,7 @@ mod names;
 mod outstanding;
 mod status;
 
+pub use backoff::{attempts, wait};
 pub use decide::{advance, decide};
 pub use fact::{Compat, Fact, Gate, IllegalFact, Input, Judgement, Mode};
 pub use firing::{Collected, Firing, Stage};

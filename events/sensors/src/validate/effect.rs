@@ -9,6 +9,8 @@ use crate::spec::{EventBus, EventSource, Sensor};
 const POD: &str = "event sources and sensors run inside the engine, there is no pod to configure";
 const COPIES: &str = "event sources and sensors run inside the engine, once";
 const BUS: &str = "the bus is the engine's store, or a NATS that runs already: nothing is deployed";
+const HOOKS: &str =
+    "webhooks are not made at the provider: enter the address and the secret of this source there by hand";
 const NOTHING: &str = "it has none in Argo Events either";
 
 /// Settings of a pod. Environment, volumes and mounts are not among them: they take effect.
@@ -27,6 +29,20 @@ const POD_FIELDS: [&str; 14] = [
     "template.container.securityContext",
     "replicas",
     "revisionHistoryLimit",
+];
+/// Settings with which a source would make its webhook at the provider.
+const HOOK_FIELDS: [(&str, &str); 11] = [
+    ("github", "apiToken"),
+    ("github", "githubApp"),
+    ("github", "deleteHookOnFinish"),
+    ("gitlab", "accessToken"),
+    ("gitlab", "deleteHookOnFinish"),
+    ("bitbucket", "auth"),
+    ("bitbucket", "deleteHookOnFinish"),
+    ("bitbucketserver", "accessToken"),
+    ("bitbucketserver", "deleteHookOnFinish"),
+    ("gerrit", "deleteHookOnFinish"),
+    ("stripe", "createWebhook"),
 ];
 /// Settings of the servers that a bus would run on.
 const BUS_FIELDS: [&str; 16] = [
@@ -67,6 +83,13 @@ pub(super) fn event_source(report: &mut Report<'_>, source: &EventSource) {
     if source.spec.service.is_some() {
         let why = "the engine itself listens on the ports: no service is made";
         note(report, &At::root().keys("spec.service"), "service", why);
+    }
+    // who may manage webhooks at the provider is named, and nothing is made there
+    for event in source.spec.events() {
+        for (kind, field) in HOOK_FIELDS {
+            let at = At::root().key("spec").key(kind).key(event.name).key(field);
+            note(report, &at, field, HOOKS);
+        }
     }
 }
 
