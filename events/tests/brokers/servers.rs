@@ -72,6 +72,11 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        // RabbitMQ is started by a script: the server itself is named in its file
+        if let Ok(pid) = std::fs::read_to_string(self.folder.path().join("pid")) {
+            drop(Command::new("kill").args(["-9", pid.trim()]).output());
+            std::thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// Starts it again on its port and files.
