@@ -30,6 +30,13 @@ pub struct Config {
     pub namespace: Option<String>,
     /// Where Secrets come from.
     pub secrets: Places,
+    /// The key that seals applied Secrets, 32 bytes in base64; one beside them otherwise.
+    pub secret_key_file: Option<PathBuf>,
+    /// Deletion by `ttlStrategy` keeps the workflow out of the lists and readable, as Argo's `persistence.archive`.
+    pub archive: Option<bool>,
+    /// How long after its end an archived workflow is kept, e.g. `30d`, as Argo's `archiveTTL`; for ever without it.
+    #[serde(rename = "archiveTTL")]
+    pub archive_ttl: Option<String>,
     /// Where ConfigMaps come from, besides the store.
     pub config_maps: Places,
     /// Where artifacts go, as Argo's controller has it: `s3: {bucket: …}`; a directory beside the store otherwise.
@@ -228,6 +235,9 @@ impl Config {
             store: over.store.or(self.store),
             namespace: over.namespace.or(self.namespace),
             secrets: self.secrets.under(over.secrets),
+            secret_key_file: over.secret_key_file.or(self.secret_key_file),
+            archive: over.archive.or(self.archive),
+            archive_ttl: over.archive_ttl.or(self.archive_ttl),
             config_maps: self.config_maps.under(over.config_maps),
             artifact_repository: over.artifact_repository.or(self.artifact_repository),
             workflow_restrictions: Restrictions {

@@ -276,7 +276,7 @@ impl Wire {
 
     /// The Secrets that were applied.
     pub fn vault(&self) -> Result<Vault> {
-        Ok(Vault::new(&self.state_dir()?))
+        Ok(Vault::new(&self.state_dir()?, self.config.secret_key_file.clone()))
     }
 
     /// The executor of runs that name none.
@@ -333,6 +333,12 @@ impl Wire {
         }));
         if let Some(repository) = self.config.artifact_repository.clone() {
             options.repository = ArtifactRepository::from_value(repository)?;
+        }
+        if self.config.archive == Some(true) {
+            let bad = |why: String| Failure::usage(format!("archiveTTL: {why}"));
+            let keep = self.config.archive_ttl.as_deref().map(crate::commands::duration).transpose();
+            let keep = keep.map_err(bad)?.map(|keep| keep.unsigned_abs());
+            options.archive = Some(runner_controller::Archive { keep });
         }
         if let Some(parallelism) = self.config.runners.process.parallelism {
             options.max_running = parallelism;

@@ -69,7 +69,7 @@ pub(crate) struct Job {
     pub(crate) progress: bool,
     /// Main is a daemon: it is ready long before it ends.
     pub(crate) daemon: Option<Daemon>,
-    /// Memory limit in bytes, where a cgroup can be made for it.
+    /// Memory limit of main in bytes; `supervisor/memory.rs` says how it is held.
     pub(crate) memory_bytes: Option<u64>,
     /// Secret values the step is given; they are masked in what it writes.
     #[serde(default)]

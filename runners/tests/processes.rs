@@ -1,5 +1,6 @@
 //! What steps do to get away, to flood, to be too large, and what they inherit (F48-F54, V32).
 //! Nothing here is about paths: that is `paths`.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -37,6 +38,28 @@ async fn f48_a_line_without_end_is_cut_and_counted() {
     let dropped: usize = marker.split(' ').find_map(|word| word.parse().ok()).unwrap_or_default();
     // The marker itself, the line end and the last line are not part of the flood.
     assert_eq!(kept - marker.len() - "end".len() + dropped, 1_000_000_000, "{marker}");
+}
+
+#[tokio::test]
+async fn a_memory_limit_of_main_holds() {
+    let processes = processes();
+    let runner = processes.runner();
+    // `tail` keeps an endless line in memory; its exit code is that of the step.
+    let hungry = |name: &str, limit: &str| {
+        let mut template =
+            serde_json::to_value(shell("head -c 300000000 /dev/zero | tail > /dev/null")).unwrap();
+        template["container"]["resources"] = serde_json::json!({"limits": {"memory": limit}});
+        attempt(&processes, name, serde_json::from_value(template).unwrap())
+    };
+    let exit = run(&*runner, hungry("enough", "2Gi")).await;
+    assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Succeeded, ""));
+    let exit = run(&*runner, hungry("little", "64Mi")).await;
+    assert_eq!(exit.phase, ExitPhase::Failed, "{exit:?}");
+    // In a control group the kernel ends it, elsewhere its allocation fails.
+    match exit.reason {
+        Some(Reason::OOMKilled) => assert_eq!(exit.message, "main: OOMKilled (exit code 137)"),
+        other => assert_eq!((other, exit.exit_code), (None, Some(1)), "{exit:?}"),
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ pub mod binary;
 pub mod conformance;
 pub mod examples;
 pub mod fuzz;
+pub mod objects;
 pub mod paths;
 pub mod simulation;
 pub mod storm;

@@ -2,7 +2,8 @@
 //! Does not show nodes: `get` does.
 
 use jiff::{SignedDuration, Timestamp};
-use runner_store::{Cursor, TimeRange, WorkflowQuery};
+use runner_controller::{LABEL_ARCHIVED, PERSISTED};
+use runner_store::{Cursor, LabelTerm, TimeRange, WorkflowQuery};
 
 use crate::condition::Condition;
 use crate::exit::{Code, Failure, Result};
@@ -22,6 +23,9 @@ pub struct Args {
     /// Only workflows that ended
     #[arg(long, conflicts_with_all = ["status", "running"])]
     completed: bool,
+    /// Only workflows that their ttlStrategy has put into the archive; other lists leave them out
+    #[arg(long)]
+    archived: bool,
     /// Only workflows submitted within this time, e.g. 2h
     #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     since: Option<SignedDuration>,
@@ -126,10 +130,17 @@ fn query(args: &Args, wire: &Wire, now: Timestamp) -> Result<WorkflowQuery> {
     if args.completed {
         phases = ["Succeeded", "Failed", "Error"].map(str::to_owned).to_vec();
     }
+    let mut labels = args.selector.as_deref().map(selector::parse).transpose()?.unwrap_or_default();
+    let (label, value) = (LABEL_ARCHIVED.to_owned(), PERSISTED.to_owned());
+    labels.push(if args.archived {
+        LabelTerm::Equals(label, value)
+    } else {
+        LabelTerm::NotEquals(label, value)
+    });
     Ok(WorkflowQuery {
         namespace: (!args.all_namespaces).then(|| wire.namespace.clone()),
         phases,
-        labels: args.selector.as_deref().map(selector::parse).transpose()?.unwrap_or_default(),
+        labels,
         created: TimeRange { from: args.since.map(before).transpose()?, to: None },
         finished: TimeRange { from: None, to: args.older.map(before).transpose()? },
         name_prefix: args.prefix.clone(),

@@ -4,6 +4,7 @@
 pub mod directory;
 pub mod environment;
 pub mod file;
+pub mod seal;
 pub mod vault;
 
 use std::collections::BTreeMap;

@@ -26,7 +26,7 @@ fn sources(dir: &std::path::Path) -> Sources {
         ("RUNNER_STORE", "no"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let vault = Vault::new(&dir.join("state"));
+    let vault = Vault::new(&dir.join("state"), None);
     let data = [("token", "from-vault"), ("user.name", "vault-bob"), ("extra", "from-vault")];
     let data = data.map(|(key, value)| (key.to_owned(), SecretValue::new(value)));
     vault.put("default", "forge", &BTreeMap::from(data)).unwrap();
@@ -103,6 +103,50 @@ fn v35_applied_secrets_are_for_the_owner_alone() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = sources.vault.as_ref().unwrap().get("default", "forge").unwrap_err().to_string();
     assert!(refused.contains("chmod 600") && !refused.contains("from-vault"), "{refused}");
+}
+
+#[test]
+fn v34_applied_secrets_are_sealed_and_open_with_their_key_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = sources(dir.path()).vault.unwrap();
+    let path = |name: &str| dir.path().join("state/secrets").join(name);
+    let bytes = std::fs::read(path("default/forge.json")).unwrap();
+    for value in ["from-vault", "ZnJvbS12YXVsd", "token", "user.name"] {
+        assert!(!bytes.windows(value.len()).any(|part| part == value.as_bytes()), "{value}");
+    }
+    assert_eq!(vault.names("default").unwrap(), ["forge"]);
+    // Moved under another name it does not open.
+    std::fs::copy(path("default/forge.json"), path("default/other.json")).unwrap();
+    let refused = vault.get("default", "other").unwrap_err().to_string();
+    assert!(refused.contains("does not open") && refused.contains(".key"), "{refused}");
+    // With a key that is kept elsewhere.
+    let key = dir.path().join("elsewhere.key");
+    let elsewhere = Vault::new(&dir.path().join("state"), Some(key.clone()));
+    let data = BTreeMap::from([("a".to_owned(), SecretValue::new("1"))]);
+    assert!(elsewhere.put("default", "x", &data).unwrap_err().to_string().contains("not there"));
+    let write = |text: &str, mode| {
+        std::fs::write(&key, text).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("c2hvcnQ=", 0o600);
+    assert!(elsewhere.put("default", "x", &data).unwrap_err().to_string().contains("is no key"));
+    write("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o644);
+    assert!(elsewhere.put("default", "x", &data).unwrap_err().to_string().contains("chmod 600"));
+    write("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o600);
+    elsewhere.put("default", "x", &data).unwrap();
+    assert_eq!(elsewhere.get("default", "x").unwrap().unwrap()["a"].expose_text(), Some("1"));
+    assert!(vault.get("default", "x").is_err() && elsewhere.get("default", "forge").is_err());
+}
+
+#[test]
+fn secrets_of_versions_before_sealing_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Vault::new(dir.path(), None);
+    let file = dir.path().join("secrets/default/old.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, r#"{"a":"b2xk"}"#).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(vault.get("default", "old").unwrap().unwrap()["a"].expose_text(), Some("old"));
 }
 
 #[test]

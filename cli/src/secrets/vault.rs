@@ -1,5 +1,5 @@
-//! The Secrets that `runner apply` was given: one file each, readable by the owner alone.
-//! Not in the database: backups, exports and lists of the store hold no secret (V34).
+//! The Secrets that `runner apply` was given: one sealed file each, readable by the owner alone.
+//! Not in the database: backups, exports and lists of the store hold no secret (V34). Does not seal: `seal` does.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -11,21 +11,40 @@ use base64::engine::general_purpose::STANDARD;
 use runner_runners::{Error, SecretData, SecretValue};
 
 use super::is_name;
+use super::seal::{KeyFile, Sealed};
 
-/// The directory `secrets` beside the store: `<namespace>/<name>.json`.
+/// The directory `secrets` beside the store: `<namespace>/<name>.json`, sealed with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vault {
     path: PathBuf,
+    key: KeyFile,
 }
 
-fn failed(doing: &str, path: &Path, source: std::io::Error) -> Error {
+pub(super) fn failed(doing: &str, path: &Path, source: std::io::Error) -> Error {
     Error::Io { doing: format!("{doing} {}", path.display()), source }
 }
 
+/// Refuses a file that others can read.
+pub(super) fn private(path: &Path) -> Result<(), Error> {
+    let mode = std::fs::metadata(path).map_err(|error| failed("look at", path, error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let problem = format!("mode {:o} lets others read it: chmod 600", mode & 0o777);
+        return Err(Error::Unsafe { path: path.to_owned(), problem });
+    }
+    Ok(())
+}
+
+/// What a sealed file belongs to: under another name it does not open.
+fn bound(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
 impl Vault {
-    /// In a state directory.
-    pub fn new(state_dir: &Path) -> Self {
-        Self { path: state_dir.join("secrets") }
+    /// In a state directory, with the key of this file, or with one of its own in `secrets/.key`.
+    pub fn new(state_dir: &Path, key_file: Option<PathBuf>) -> Self {
+        let path = state_dir.join("secrets");
+        let key = key_file.map_or_else(|| KeyFile::own(path.join(".key")), KeyFile::given);
+        Self { path, key }
     }
 
     fn file(&self, namespace: &str, name: &str) -> Option<PathBuf> {
@@ -44,15 +63,18 @@ impl Vault {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("read", &path, error)),
         };
-        let mode =
-            std::fs::metadata(&path).map_err(|error| failed("look at", &path, error))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(Error::Unsafe {
-                path,
-                problem: format!("mode {:o} lets others read it: chmod 600", mode & 0o777),
-            });
-        }
+        private(&path)?;
         let damaged = || Error::Invalid(format!("{} is damaged: apply the Secret again", path.display()));
+        // Files of versions before sealing are read as they are; the next `apply` seals them.
+        let bytes = match serde_json::from_slice::<Sealed>(&bytes) {
+            Ok(sealed) => sealed.open(&self.key.read()?, &bound(namespace, name)).ok_or_else(|| {
+                let (path, key) = (path.display(), self.key.path().display());
+                Error::Invalid(format!(
+                    "{path} does not open with the key {key}: bring its key back, or apply the Secret again"
+                ))
+            })?,
+            Err(_) => bytes,
+        };
         let texts: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         let decode = |(key, text): (String, String)| {
             Ok((key, SecretValue::new(STANDARD.decode(text).map_err(|_| damaged())?)))
@@ -78,7 +100,10 @@ impl Vault {
             .map_err(|error| failed("create", &dir, error))?;
         let texts: BTreeMap<&String, String> =
             data.iter().map(|(key, value)| (key, STANDARD.encode(value.expose()))).collect();
-        let bytes = serde_json::to_vec(&texts).map_err(|error| Error::Invalid(error.to_string()))?;
+        let json = |error: serde_json::Error| Error::Invalid(error.to_string());
+        let bytes = serde_json::to_vec(&texts).map_err(json)?;
+        let sealed = Sealed::new(&self.key.read_or_make()?, &bound(namespace, name), bytes)?;
+        let bytes = serde_json::to_vec(&sealed).map_err(json)?;
         let writing = |error| failed("write", &path, error);
         let new = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = std::fs::OpenOptions::new()

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use runner_machine::Command;
 use runner_runners::{AttemptId, LogQuery, LogStream};
-use runner_store::{Catalog, Inbox, Journal, Maintenance, NewCommand, Seq, Store, StreamId};
+use runner_store::{Catalog, Maintenance, Store, StreamId};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Ids, after, sleep};
+use crate::command;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::follow::{self, Ending};
@@ -119,63 +120,7 @@ impl Controller {
         key: Option<String>,
     ) -> Result<()> {
         let stream = self.stream(namespace, name).await?;
-        let store = self.core.store.as_ref();
-        let before =
-            Maintenance::stream(store, &stream).await?.ok_or_else(|| Error::NotFound(name.to_owned()))?;
-        let body = serde_json::to_vec(&Envelope { by: by.to_owned(), command })
-            .map_err(|e| Error::Invalid(e.to_string()))?;
-        // An answer to a key that was used before may stand anywhere in the journal.
-        let mut read = if key.is_some() { Seq::ZERO } else { before.last_seq };
-        let now = self.core.clock.now();
-        let new = NewCommand { stream: stream.clone(), body, client_key: key, at: now };
-        let id = Inbox::post(store, new).await?;
-        let deadline = after(now, self.core.options.answer_within);
-        loop {
-            let (answer, seq) = load::find_answer(store, &stream, read, id.0).await?;
-            read = seq;
-            if let Some(answer) = answer {
-                return answer.refused.map_or(Ok(()), |why| Err(Error::Refused(why)));
-            }
-            if self.core.clock.now() >= deadline {
-                return Err(Error::NoAnswer { seconds: self.core.options.answer_within.as_secs() });
-            }
-            if self.core.is_closing() {
-                return Err(Error::Closing);
-            }
-            self.reach(&stream).await?;
-            self.await_news(&stream, read).await;
-        }
-    }
-
-    /// Sees to it that somebody reads the inbox of a workflow.
-    async fn reach(&self, stream: &StreamId) -> Result<()> {
-        if self.core.post(stream, Letter::Commands) {
-            return Ok(());
-        }
-        let store = self.core.store.as_ref();
-        let info = Maintenance::stream(store, stream).await?;
-        let info = info.ok_or_else(|| Error::NotFound(stream.key().to_owned()))?;
-        if info.closed {
-            Journal::reopen(store, stream).await?;
-        }
-        lease::claim_only(&self.core, stream).await?;
-        Ok(())
-    }
-
-    /// Returns when a workflow has new records, or after a moment.
-    async fn await_news(&self, stream: &StreamId, seq: Seq) {
-        const MOMENT: Duration = Duration::from_millis(50);
-        let news = async {
-            match self.core.head(stream) {
-                Some(mut head) => drop(head.wait_for(|head| head.seq > seq).await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = news => {}
-            () = sleep(&self.core.clock, MOMENT) => {}
-        }
+        command::give(&self.core, &stream, Envelope { by: by.to_owned(), command }, key).await
     }
 
     /// The status of a workflow by replaying its journal, whoever runs it.

@@ -1,18 +1,21 @@
-//! Garbage: finished workflows whose time to live is over, with the directories of their attempts.
-//! Deliberately the only place that deletes. Logs live as long as their workflow; `podGC` does not shorten that.
+//! Garbage: finished workflows whose time to live is over, with the directories of their attempts; or they go to
+//! the archive. Deliberately the only place that deletes. Logs live as long as their workflow, also in the archive.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner_store::{Catalog, Maintenance, StreamId, TimeRange, WorkflowQuery, WorkflowSort};
+use runner_machine::Command;
+use runner_store::{Catalog, Maintenance, StreamId, TimeRange, WorkflowQuery, WorkflowRow, WorkflowSort};
 
 use crate::clock::after;
 use crate::collect::{self, Occasion};
+use crate::command;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::inbox::Envelope;
 use crate::load::{self, Replay};
-use crate::projection::RowDetail;
+use crate::projection::{LABEL_ARCHIVED, RowDetail};
 
 /// Part of the finished workflows that one scan may delete: a clock that was set to the future by mistake costs
 /// a part of the history, and time to notice (F26).
@@ -43,30 +46,52 @@ pub(crate) async fn collect(core: Arc<Core>, every: Duration) {
     }
 }
 
-async fn expire(core: &Core, stream: &StreamId) {
-    match delete(core, stream).await {
-        Ok(()) => tracing::info!(%stream, "deleted at the end of its time to live"),
+async fn expire(core: &Arc<Core>, stream: &StreamId) {
+    let (done, word) = match core.options.archive {
+        Some(_) => (archive(core, stream).await, "archived"),
+        None => (delete(core, stream).await, "deleted"),
+    };
+    match done {
+        Ok(()) => tracing::info!(%stream, "{word} at the end of its time to live"),
         Err(Error::NotFound(_)) => {}
         // It was retried and runs again; its next end counts.
         Err(Error::Refused(_)) => {}
-        Err(error) => tracing::warn!(%stream, %error, "could not be deleted"),
+        Err(error) => tracing::warn!(%stream, %error, "could not be {word}"),
     }
 }
 
+/// Takes a finished workflow out of the lists. Artifacts go as with a deletion, and so do the volumes it has given
+/// back; journal, rows and logs stay.
+async fn archive(core: &Arc<Core>, stream: &StreamId) -> Result<()> {
+    collect_artifacts(core, stream).await?;
+    let envelope = Envelope { by: "ttlStrategy".to_owned(), command: Command::Archive };
+    command::give(core, stream, envelope, None).await
+}
+
+/// Whether the archive has kept a workflow for long enough.
+fn is_over(core: &Core, row: &WorkflowRow, now: Timestamp) -> bool {
+    let keep = core.options.archive.and_then(|archive| archive.keep);
+    row.labels.contains_key(LABEL_ARCHIVED)
+        && keep.zip(row.finished_at).is_some_and(|(keep, at)| after(at, keep) <= now)
+}
+
 /// Looks at all finished workflows, a page at a time.
-async fn scan(core: &Core, now: Timestamp) -> Result<()> {
+async fn scan(core: &Arc<Core>, now: Timestamp) -> Result<()> {
     let mut query = WorkflowQuery {
         finished: TimeRange { from: None, to: Some(now) },
         sort: WorkflowSort::FinishedDescending,
         ..WorkflowQuery::default()
     };
-    let (mut seen, mut due) = (0, Vec::new());
+    let (mut seen, mut due, mut over) = (0, Vec::new(), Vec::new());
     loop {
         let page = Catalog::list_workflows(core.store.as_ref(), query.clone()).await?;
         seen += page.items.len();
         for row in &page.items {
             if RowDetail::of(row).delete_at.is_some_and(|at| at <= now) {
                 due.push(StreamId::workflow(&row.uid)?);
+            }
+            if is_over(core, row, now) {
+                over.push(StreamId::workflow(&row.uid)?);
             }
         }
         match page.next {
@@ -81,6 +106,11 @@ async fn scan(core: &Core, now: Timestamp) -> Result<()> {
     // Lists come newest first; the oldest go first.
     for stream in due.iter().rev().take(most) {
         expire(core, stream).await;
+    }
+    for stream in over.iter().rev().take(most) {
+        if let Err(error) = delete(core, stream).await {
+            tracing::warn!(%stream, %error, "could not be deleted from the archive");
+        }
     }
     Ok(())
 }

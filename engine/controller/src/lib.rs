@@ -8,6 +8,7 @@
 
 mod clock;
 mod collect;
+mod command;
 mod controller;
 mod core;
 mod dispatch;
@@ -46,9 +47,9 @@ pub use interrupted::{Interrupted, Why};
 pub use load::{Snapshot, attempts, load};
 pub use locks::SYNC_LIMIT;
 pub use memo::cache_name;
-pub use options::{IsDead, OnFatal, Options};
+pub use options::{Archive, IsDead, OnFatal, Options};
 pub use owner::{is_dead, this_process};
-pub use projection::{REMOVED, RowDetail};
+pub use projection::{LABEL_ARCHIVED, PERSISTED, REMOVED, RowDetail};
 pub use runners::{EXECUTOR, Executor, Runners};
 pub use submit::{Resubmit, SHARE_CWD, SubmitRequest, Submitted};
 pub use verify::{Verification, rebuild, verify};

@@ -18,6 +18,13 @@ pub type IsDead = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// Told, with the store's words, that the store cannot be written any more in this process (F18).
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// The archive of workflows: rows that lists leave out, with everything that belongs to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Archive {
+    /// How long after its end a workflow is kept there, as Argo's `archiveTTL`; for ever without it.
+    pub keep: Option<Duration>,
+}
+
 /// How a controller behaves.
 #[derive(Clone)]
 pub struct Options {
@@ -50,6 +57,8 @@ pub struct Options {
     pub unload_after: Duration,
     /// How often finished workflows are looked at for their time to live; never without it.
     pub gc_every: Option<Duration>,
+    /// Workflows whose time to live is over are archived; without it they are deleted.
+    pub archive: Option<Archive>,
     /// How long [`crate::Controller::command`] waits for an answer.
     pub answer_within: Duration,
     /// Called when the store can be written no more; without it only [`crate::Controller::trouble`] tells.
@@ -77,6 +86,7 @@ impl Options {
             delete_artifact: None,
             unload_after: Duration::from_secs(60),
             gc_every: Some(Duration::from_secs(600)),
+            archive: None,
             answer_within: Duration::from_secs(10),
             on_fatal: None,
             gate: Arc::new(Auto),

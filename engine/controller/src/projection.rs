@@ -14,6 +14,10 @@ use crate::clock::after;
 const LABEL_PHASE: &str = "workflows.argoproj.io/phase";
 /// Argo's label of ended runs.
 const LABEL_COMPLETED: &str = "workflows.argoproj.io/completed";
+/// Argo's label of what is in the archive; its value is [`PERSISTED`].
+pub const LABEL_ARCHIVED: &str = "workflows.argoproj.io/workflow-archiving-status";
+/// What Argo's label says of workflows that are in the archive alone.
+pub const PERSISTED: &str = "Persisted";
 /// Phase of the row of a node that was undone; its number is not used again.
 pub const REMOVED: &str = "Removed";
 /// Longest message in a row, in bytes.
@@ -58,6 +62,9 @@ pub(crate) fn workflow_row(plan: &Plan, status: &WorkflowStatus) -> WorkflowRow 
     if status.phase.completed() {
         labels.insert(LABEL_COMPLETED.to_owned(), "true".to_owned());
     }
+    if status.archived {
+        labels.insert(LABEL_ARCHIVED.to_owned(), PERSISTED.to_owned());
+    }
     let (done, total) = status.progress();
     WorkflowRow {
         uid: status.uid.clone(),
@@ -98,8 +105,11 @@ fn detail(plan: &Plan, status: &WorkflowStatus) -> RowDetail {
 }
 
 /// When the workflow is to be deleted by its `ttlStrategy`, as Argo counts: from its end, the strategy of its
-/// phase before the general one.
+/// phase before the general one. In the archive it does not count any more.
 pub(crate) fn delete_at(plan: &Plan, status: &WorkflowStatus) -> Option<Timestamp> {
+    if status.archived {
+        return None;
+    }
     let ttl = plan.workflow.spec.ttl_strategy?;
     let own = match status.phase {
         WorkflowPhase::Succeeded => ttl.seconds_after_success,

@@ -64,6 +64,8 @@ pub enum Command {
         #[serde(default)]
         parameters: Vec<Parameter>,
     },
+    /// Put an ended run out of the lists; everything of it stays readable. A retry brings it back.
+    Archive,
 }
 
 impl Command {
@@ -76,6 +78,7 @@ impl Command {
             Self::Terminate => "terminate",
             Self::Set { .. } => "set",
             Self::Retry { .. } => "retry",
+            Self::Archive => "archive",
         }
     }
 }

@@ -274,6 +274,9 @@ pub struct Settings {
     /// Global parameters that replace earlier ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
+    /// Put out of the lists, or back into them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
 }
 
 /// What `node set` and `resume` change.

@@ -164,6 +164,9 @@ fn apply_settings(status: &mut WorkflowStatus, settings: &Settings) {
         status.shutdown = Some(shutdown);
         status.shutdown_message.clone_from(&settings.message);
     }
+    if let Some(archived) = settings.archived {
+        status.archived = archived;
+    }
     for parameter in &settings.parameters {
         status.parameters.retain(|p| p.name != parameter.name);
         status.parameters.push(parameter.clone());

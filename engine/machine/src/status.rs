@@ -75,6 +75,8 @@ pub struct WorkflowStatus {
     pub active_deadline_seconds: Option<i64>,
     /// No new nodes are started.
     pub suspended: bool,
+    /// It has ended and is out of the lists.
+    pub archived: bool,
     /// How it was asked to end.
     pub shutdown: Option<Shutdown>,
     /// Message given with the shutdown.

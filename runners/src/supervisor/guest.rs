@@ -212,10 +212,8 @@ pub(crate) fn collect(
     let ran = Ran { ended: ended.collect(), stopped, result: left.result, survivors: false };
     let mut exit = outputs::collect(job, attempt, &places, &stores, &Clock::start(), ran);
     (exit.started_at, exit.finished_at) = (left.started_at, left.finished_at);
-    if let Some(killed) = killed.filter(|_| exit.reason.is_none()) {
-        // Argo's words: `main: OOMKilled (exit code 137)`.
-        exit.message = format!("{}: OOMKilled (exit code {})", killed.name, killed.exit_code.unwrap_or(137));
-        exit.reason = Some(Reason::OOMKilled);
+    if let Some(killed) = killed {
+        outputs::out_of_memory(&mut exit, &killed.name, killed.exit_code);
     }
     let better = left.verdict.filter(|(.., reason)| match (exit.phase, *reason) {
         (ExitPhase::Succeeded, reason) => reason == Reason::Output,

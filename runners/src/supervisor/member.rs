@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
+use super::memory::Memory;
 use super::pump::{LogWriter, log_name};
 use crate::Error;
 use crate::attempt::AttemptDir;
@@ -24,6 +25,16 @@ pub(super) struct Ran {
     pub(super) result: Option<String>,
     /// Processes that could not be killed.
     pub(super) survivors: bool,
+}
+
+impl Ran {
+    /// The main container that the kernel has ended for its memory: one that was killed while the group lost a
+    /// process that way.
+    pub(super) fn killed_for_memory(&self, memory: Option<&mut Memory>) -> Option<Ended> {
+        let killed = |one: &&Ended| one.role == Role::Main && one.exit_code == Some(137);
+        let found = self.ended.iter().find(killed).filter(|_| self.stopped.is_none())?;
+        memory?.has_killed().then(|| found.clone())
+    }
 }
 
 /// Why an attempt was stopped.

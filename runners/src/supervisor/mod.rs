@@ -9,6 +9,7 @@ mod files;
 pub mod guest;
 pub mod inside;
 mod member;
+mod memory;
 mod mounts;
 mod outputs;
 mod places;
@@ -108,6 +109,7 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock, masks: &M
         attempt.open_file(CONTROL, OFlags::RDWR | OFlags::NONBLOCK).doing(|| "open the control".into())?;
     // Opened now: its path cannot be reached from inside the private root.
     let stores = files::stores(job)?;
+    let mut memory = memory::Memory::new(job.memory_bytes);
     let entered = enter(job, dir)?;
     write_handle(job, attempt, clock, &entered).doing(|| "write the handle".into())?;
     if !job.secrets.is_empty() {
@@ -123,8 +125,13 @@ fn execute(job: &Job, attempt: &AttemptDir, dir: &Path, clock: &Clock, masks: &M
     }
     let isolation = entered.isolation;
     let setting = run::Setting { attempt, dir, places: &places, control: &control, clock, isolation, masks };
-    let ran = run::run(job, &setting)?;
-    Ok(outputs::collect(job, attempt, &places, &stores, clock, ran))
+    let ran = run::run(job, &setting, memory.as_mut())?;
+    let killed = ran.killed_for_memory(memory.as_mut());
+    let mut exit = outputs::collect(job, attempt, &places, &stores, clock, ran);
+    if let Some(killed) = killed {
+        outputs::out_of_memory(&mut exit, &killed.name, killed.exit_code);
+    }
+    Ok(exit)
 }
 
 struct Entered {

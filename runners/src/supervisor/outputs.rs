@@ -74,6 +74,15 @@ pub(super) fn collect(
     exit
 }
 
+/// Says that the kernel has ended a container for its memory, unless there is another reason already. In Argo's
+/// words: `main: OOMKilled (exit code 137)`.
+pub(super) fn out_of_memory(exit: &mut Exit, name: &str, exit_code: Option<i32>) {
+    if exit.reason.is_none() {
+        exit.message = format!("{name}: OOMKilled (exit code {})", exit_code.unwrap_or(137));
+        exit.reason = Some(Reason::OOMKilled);
+    }
+}
+
 /// Takes secret values out of everything that goes to the journal (V33).
 pub(super) fn mask(exit: &mut Exit, masks: &Masks) {
     if masks.is_empty() {

@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_pro
 
 use super::clock::{Clock, timespec};
 use super::member::{Member, Ran, Readiness, Role, State, Stopped, is_result, members};
+use super::memory::Memory;
 use super::places::Places;
 use super::pump::LastBytes;
 use super::signal::{self, Signals};
@@ -41,6 +42,7 @@ struct Supervisor<'a> {
     kill_at: Option<Duration>,
     mark: Mark,
     signals: Option<Signals<'a>>,
+    memory: Option<&'a mut Memory>,
     buffer: Vec<u8>,
     masks: &'a Masks,
 }
@@ -58,7 +60,7 @@ pub(super) struct Setting<'a> {
 }
 
 /// Runs everything to its end.
-pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
+pub(super) fn run(job: &Job, setting: &Setting<'_>, memory: Option<&mut Memory>) -> Result<Ran, Error> {
     let attempt = setting.attempt;
     let mut supervisor = Supervisor {
         job,
@@ -71,6 +73,7 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>) -> Result<Ran, Error> {
         kill_at: None,
         mark: mark(setting.dir, setting.isolation),
         signals: signal::wanted(job).then(|| Signals::new(attempt)),
+        memory,
         buffer: vec![0; 64 << 10],
         masks: setting.masks,
     };
@@ -168,7 +171,13 @@ impl Supervisor<'_> {
     }
 
     fn start(&mut self, index: usize) {
-        let started = spawn(self.job, self.members[index].plan, self.places).and_then(|mut child| {
+        let (job, plan, places) = (self.job, self.members[index].plan, self.places);
+        let limited = self.memory.as_mut().filter(|_| self.members[index].ended.role == Role::Main);
+        let child = match limited {
+            Some(memory) => memory.hold(|| spawn(job, plan, places)),
+            None => spawn(job, plan, places),
+        };
+        let started = child.and_then(|mut child| {
             let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             let broken = |error: Errno| NotStarted { exit_code: 128, message: error.to_string() };
             let pid = pid.ok_or(Errno::SRCH).map_err(broken)?;

@@ -41,11 +41,12 @@ pub fn normalize_cron(spec: &mut CronWorkflowSpec) {
     normalize_spec(&mut spec.workflow_spec);
 }
 
+/// The single lock goes behind the list, as `runner convert` writes it.
 fn normalize_synchronization(sync: &mut Synchronization) {
     if let Some(mutex) = sync.mutex.take() {
-        sync.mutexes.insert(0, mutex);
+        sync.mutexes.push(mutex);
     }
     if let Some(semaphore) = sync.semaphore.take() {
-        sync.semaphores.insert(0, semaphore);
+        sync.semaphores.push(semaphore);
     }
 }

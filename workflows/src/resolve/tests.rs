@@ -214,7 +214,7 @@ spec:
   synchronization: {mutex: {name: m}}
   templates:
   - name: a
-    synchronization: {semaphore: {configMapKeyRef: {name: c, key: k}}}
+    synchronization: {semaphore: {configMapKeyRef: {name: c, key: k}}, mutex: {name: one}, mutexes: [{name: many}]}
     steps: [[{name: s, inline: {synchronization: {mutex: {name: i}}, container: {image: x}}}]]
 ",
     );
@@ -223,6 +223,9 @@ spec:
     assert_eq!((sync.mutexes.len(), sync.mutex.is_none()), (1, true));
     let template = &resolved.spec.templates[0];
     assert_eq!(template.synchronization.as_ref().unwrap().semaphores.len(), 1);
+    let names: Vec<&str> =
+        template.synchronization.as_ref().unwrap().mutexes.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["many", "one"], "in the order in which convert writes them");
     let inline = template.steps.as_ref().unwrap()[0][0].inline.as_ref().unwrap();
     assert_eq!(inline.synchronization.as_ref().unwrap().mutexes.len(), 1);
     let mut cron = CronWorkflowSpec { schedule: "* * * * *".into(), ..CronWorkflowSpec::default() };

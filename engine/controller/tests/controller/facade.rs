@@ -2,12 +2,13 @@
 //! The store is the memory driver, the runner is a fake.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lab::{
     CountedIds, Lab, assert_verified, chain, finished, node, request, spec, status, step, steps, submit,
 };
-use runner_controller::{Error, Resubmit, RowDetail};
+use runner_controller::{Archive, Error, LABEL_ARCHIVED, Options, PERSISTED, Resubmit, RowDetail};
 use runner_machine::{NodePhase, WorkflowPhase};
 use runner_store::{Catalog, Maintenance, StreamId};
 use serde_json::json;
@@ -158,6 +159,39 @@ async fn a_time_to_live_deletes_a_workflow_and_what_its_attempts_left() {
     let _next = lab.adopter(&[]);
     lab.pass(Duration::from_secs(700)).await;
     assert!(lab.store.get_workflow("ns", "w").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_an_archive_a_time_to_live_takes_a_workflow_out_of_the_lists_and_nothing_away() {
+    let lab = Lab::new();
+    let archive = Some(Archive { keep: Some(Duration::from_secs(5_000)) });
+    let options = Options { archive, adopt: true, is_dead: Some(Arc::new(|_| true)), ..lab.options() };
+    let engine = lab.engine_with(options);
+    let mut value = chain();
+    value["ttlStrategy"] = json!({"secondsAfterCompletion": 50});
+    let run = submit(&engine, "w", value).await;
+    assert_eq!(finished(&engine, &run.uid).await, WorkflowPhase::Succeeded);
+    let archived = async || {
+        let row = lab.store.get_workflow("ns", "w").await.unwrap()?;
+        Some(row.labels.get(LABEL_ARCHIVED).map(String::as_str) == Some(PERSISTED))
+    };
+    lab.pass(Duration::from_secs(49)).await;
+    assert_eq!(archived().await, Some(false));
+    lab.pass(Duration::from_secs(3)).await;
+    assert_eq!(archived().await, Some(true));
+    assert!(lab.world.removed().is_empty(), "logs stay");
+    let snapshot = status(&engine, "w").await;
+    assert_eq!((snapshot.status.phase, snapshot.status.nodes().count()), (WorkflowPhase::Succeeded, 7));
+    assert_verified(&engine).await;
+    // It is looked at again and again, and archived once.
+    let stream = StreamId::workflow(&run.uid).unwrap();
+    let last = lab.store.stream(&stream).await.unwrap().unwrap().last_seq;
+    lab.pass(Duration::from_secs(4_000)).await;
+    assert_eq!(lab.store.stream(&stream).await.unwrap().unwrap().last_seq, last);
+    // Until its time there is over, too.
+    lab.pass(Duration::from_secs(2_000)).await;
+    assert_eq!(archived().await, None);
+    assert_eq!(lab.world.removed().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

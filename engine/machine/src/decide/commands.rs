@@ -1,4 +1,4 @@
-//! Commands of users: suspend, resume, stop, terminate, set.
+//! Commands of users: suspend, resume, stop, terminate, set, archive.
 //! Retry is in `undo`.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::status::Shutdown;
 impl Turn<'_> {
     pub(super) fn command(&mut self, by: &str, command: Command) -> Result<(), Error> {
         let verb = command.name();
-        if self.status.phase.completed() && !matches!(command, Command::Retry { .. }) {
+        if self.status.phase.completed() && !matches!(command, Command::Retry { .. } | Command::Archive) {
             return Err(Error::Refused(format!(
                 "cannot {verb} {}: it has ended ({})",
                 self.status.name,
@@ -41,6 +41,16 @@ impl Turn<'_> {
             }
             Command::Retry { restart_successful, selector, parameters } => {
                 self.retry(by, restart_successful, &selector, parameters)
+            }
+            Command::Archive if self.status.archived => {
+                Err(Error::Refused(format!("{} is archived already", self.status.name)))
+            }
+            Command::Archive if !self.status.phase.completed() => {
+                Err(Error::Refused(format!("cannot archive {}: it has not ended", self.status.name)))
+            }
+            Command::Archive => {
+                self.accept(by, verb, Settings { archived: Some(true), ..Settings::default() });
+                Ok(())
             }
         }
     }

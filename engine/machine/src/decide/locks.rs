@@ -16,12 +16,12 @@ use std::sync::Arc;
 pub(crate) fn needs(status: &WorkflowStatus, sync: &Synchronization) -> Vec<LockNeed> {
     let namespace = |own: &str| if own.is_empty() { status.namespace.clone() } else { own.to_owned() };
     let mut needs = Vec::new();
-    for mutex in sync.mutex.iter().chain(&sync.mutexes) {
+    for mutex in sync.mutexes.iter().chain(&sync.mutex) {
         let namespace = namespace(&mutex.namespace);
         let family = if mutex.database { "Database" } else { "Mutex" };
         needs.push(LockNeed { name: format!("{namespace}/{family}/{}", mutex.name), kind: LockKind::Mutex });
     }
-    for semaphore in sync.semaphore.iter().chain(&sync.semaphores) {
+    for semaphore in sync.semaphores.iter().chain(&sync.semaphore) {
         let namespace = namespace(&semaphore.namespace);
         if let Some(key) = &semaphore.config_map_key_ref {
             needs.push(LockNeed {

@@ -38,7 +38,11 @@ impl Turn<'_> {
         let parsed = Selector::parse(selector).map_err(Error::Refused)?;
         let undone = self.to_undo(restart_successful, &parsed, self.status.phase != WorkflowPhase::Succeeded);
         let reopened = self.to_reopen(&undone);
-        self.accept(by, "retry", Settings { parameters, ..Settings::default() });
+        self.accept(
+            by,
+            "retry",
+            Settings { parameters, archived: self.status.archived.then_some(false), ..Settings::default() },
+        );
         self.emit(Fact::NodesRemoved {
             nodes: undone.into_iter().collect(),
             reopened: reopened.into_iter().collect(),

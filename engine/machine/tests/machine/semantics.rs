@@ -375,6 +375,23 @@ fn f61_a_run_that_ends_above_a_waiting_node_gives_its_place_in_the_queue_back() 
 }
 
 #[test]
+fn an_ended_run_is_archived_once_and_a_retry_brings_it_back() {
+    let mut run = steps("- - {name: a, template: c}").on("a", fails());
+    run.feed(runner_machine::Input::Begin);
+    assert!(run.command(Command::Archive).unwrap_err().contains("has not ended"));
+    run.ends(W::Failed);
+    run.command(Command::Archive).unwrap();
+    assert!(run.status.archived);
+    run.replays();
+    assert!(run.command(Command::Archive).unwrap_err().contains("already"));
+    run.outcomes.clear();
+    let retry = Command::Retry { restart_successful: false, selector: String::new(), parameters: vec![] };
+    run.command(retry).unwrap();
+    assert!(!run.status.archived);
+    run.ends(W::Succeeded);
+}
+
+#[test]
 fn commands_that_do_not_apply_change_nothing() {
     let mut run = steps("- - {name: a, template: c}");
     run.ends(W::Succeeded);

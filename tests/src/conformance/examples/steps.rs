@@ -10,6 +10,7 @@ use super::subject::Scene;
 use crate::conformance::facts::judge;
 use crate::conformance::index::{Case, Index};
 use crate::conformance::outcome::Outcome;
+use crate::objects::{BUCKET, FakeS3, KEYS};
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -181,11 +182,33 @@ fn sync_limit(scene: &Scene, name: &str, limit: &Value) -> Result<Done, String> 
     scene.must(&["apply", "-f", &file]).map(|_| Done::Yes)
 }
 
+/// A FAKE object store as the repository of this key, with its ConfigMap and its Secret as upstream's manifests
+/// for tests have them; the value says why there is none.
+fn object_store(scene: &mut Scene, key: &str) -> Result<Option<String>, String> {
+    let store = match FakeS3::start() {
+        Ok(store) => store,
+        Err(why) => return Ok(Some(format!("needs an object store: {why}"))),
+    };
+    let keys = |key: &str| json!({ "name": "my-minio-cred", "key": key });
+    let repository = json!({ "s3": {
+        "endpoint": store.address, "bucket": BUCKET, "insecure": true, "region": "us-east-1",
+        "accessKeySecret": keys("accesskey"), "secretKeySecret": keys("secretkey"),
+    } });
+    let metadata = json!({ "name": "artifact-repositories" });
+    config_map(scene, &metadata, &json!({ key: repository.to_string() }))?;
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "my-minio-cred" },
+        "stringData": { "accesskey": KEYS.0, "secretkey": KEYS.1 } });
+    let file = write(scene, "secret.json", &secret.to_string())?;
+    scene.must(&["apply", "-f", &file])?;
+    scene.store = Some(store);
+    Ok(None)
+}
+
 /// Provides what a case needs; the second value says what cannot be provided.
 ///
 /// # Errors
 /// It is refused.
-pub(super) fn provide(index: &Index, needs: &[Value], scene: &Scene) -> Result<Option<String>, String> {
+pub(super) fn provide(index: &Index, needs: &[Value], scene: &mut Scene) -> Result<Option<String>, String> {
     for need in needs {
         let (kind, file) = (text(need, "kind"), text(need, "file"));
         if !file.is_empty() {
@@ -197,8 +220,15 @@ pub(super) fn provide(index: &Index, needs: &[Value], scene: &Scene) -> Result<O
                 let name = format!("argo/{}", text(need, "key"));
                 sync_limit(scene, &name, need.get("limit").unwrap_or(&json!(1)))?;
             }
-            // There is always a local repository.
-            "ArtifactRepository" => {}
+            // There is always a local repository; one with a key is looked for in a ConfigMap.
+            "ArtifactRepository" => {
+                let key = text(need, "key");
+                if !key.is_empty()
+                    && let Some(why) = object_store(scene, key)?
+                {
+                    return Ok(Some(why));
+                }
+            }
             other => return Ok(Some(format!("needs a {other}, which the test does not make up"))),
         }
     }

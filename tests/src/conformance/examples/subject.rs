@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::cron::Fired;
 use crate::binary::{Home, Running, Said};
 use crate::conformance::facts::{Subject, judge, node_list};
+use crate::objects::FakeS3;
 
 /// How long a command that does not run a workflow may take.
 const COMMAND: Duration = Duration::from_secs(20);
@@ -27,6 +28,8 @@ pub(super) struct Scene {
     cli: Value,
     /// A state that a step waited for was not seen.
     pub(super) passed_by: bool,
+    /// A FAKE object store, for cases that name one.
+    pub(super) store: Option<FakeS3>,
     /// Workflows are started by schedules.
     pub(super) fired: Option<Fired>,
 }
@@ -39,7 +42,16 @@ impl Scene {
     pub(super) fn new(namespace: &str) -> Result<Self, String> {
         let home = Home::new(namespace)?;
         let (engines, names, objects) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { home, engines, names, objects, cli: Value::Null, passed_by: false, fired: None })
+        Ok(Self {
+            home,
+            engines,
+            names,
+            objects,
+            cli: Value::Null,
+            passed_by: false,
+            store: None,
+            fired: None,
+        })
     }
 
     /// Starts `submit` and waits until the workflow has a name. A refusal is given back.
