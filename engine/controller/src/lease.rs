@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{after, sleep};
 use crate::core::{Core, Head};
 use crate::inbox::Letter;
-use crate::options::{CLAIM_BATCH, CLAIM_EVERY, STRIKES};
+use crate::options::{CLAIM_BATCH, CLAIM_EVERY, LAST_LOOK, STRIKES};
 use crate::worker::{self, Channels, End, Origin};
 
 /// Kind of the streams that are workflows.
@@ -54,7 +54,8 @@ fn ended(core: &Arc<Core>, lease: &Lease, end: End) {
         End::Finished { delete_at } => {
             core.disown(&lease.stream);
             if let Some(at) = delete_at {
-                core.doom(at, lease.stream.clone());
+                // Whoever follows it looks once more before it is gone.
+                core.doom(at.max(after(core.clock.now(), LAST_LOOK)), lease.stream.clone());
             }
         }
         End::Released | End::StoreClosed => {}

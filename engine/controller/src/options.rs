@@ -119,6 +119,8 @@ pub(crate) const STRIKES: u32 = 3;
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Time within which leases are handed over at shutdown (F72).
 pub(crate) const HAND_OVER: Duration = Duration::from_secs(5);
+/// Time from the end of a workflow to its deletion by a shorter `ttlStrategy`: those who follow it see its end.
+pub(crate) const LAST_LOOK: Duration = Duration::from_secs(2);
 /// How often abandoned workflows are looked for, while polling.
 pub(crate) const CLAIM_EVERY: Duration = Duration::from_millis(500);
 /// Shortest time between two snapshots of one subscription.
