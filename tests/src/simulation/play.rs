@@ -380,7 +380,9 @@ impl Client {
                 Ok(()) => break,
                 Err(Error::Refused(why)) => {
                     self.world.say(|| format!("{what:?} is refused: {why}"));
-                    if !self.must_resume(&what) {
+                    // A pause that was refused for another reason than an end is resumed by another errand.
+                    let other = matches!(what, What::Resume(..)) && !why.contains("has ended");
+                    if other || !self.must_resume(&what) {
                         break;
                     }
                     // What the pauses wait for has changed meanwhile: another command, with another key.
