@@ -11,6 +11,7 @@ pub mod exit;
 pub mod follow;
 pub mod logs;
 pub mod manifests;
+pub mod metrics;
 pub mod names;
 pub mod output;
 pub mod pick;

@@ -1,5 +1,5 @@
 //! `runner engine`: runs everything that is open in a store, for `submit -d`. One per store.
-//! Does not serve anybody.
+//! Serves nobody but a scraper of metrics.
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,6 +13,7 @@ use runner_store::Store;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::exit::{Code, Failure, Result};
+use crate::metrics::Server;
 use crate::signals::Signals;
 use crate::wire::Wire;
 
@@ -22,15 +23,21 @@ pub struct Args {
     /// End after there was nothing to do for so many seconds
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     idle: u64,
+    /// Serve metrics at this address, e.g. 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_address: Option<std::net::SocketAddr>,
 }
 
 pub(crate) const LONG: &str = "Examples:
   $ runner engine --idle 1
-  $ runner engine --idle 0 -q
+  $ runner engine --idle 0 --metrics-address 127.0.0.1:0
 
 Runs every open workflow of the store, those of engines that died included, and ends when nothing is left to do. \
 Workflows that only wait for a person are left to `runner resume`. Only one runs per store: a second one ends at \
-once. `runner submit -d` starts it.";
+once. `runner submit -d` starts it.
+
+With --metrics-address it answers GET /metrics: what the `metrics` blocks of its workflows came to, as \
+argo_workflows_<name>, in the text format of Prometheus. Anybody who can reach the address can read them.";
 
 /// Starts it in the background, unless one is there: it finds out by itself.
 pub fn spawn(wire: &Wire) -> Result<()> {
@@ -62,6 +69,14 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let store = wire.store().await?;
     // a session of its own: closing the terminal does not end it; a group leader cannot, and need not
     let _led = rustix::process::setsid();
+    let server = match args.metrics_address {
+        Some(address) => {
+            let server = Server::bind(address).await?;
+            wire.console.say(&format!("metrics: http://{}/metrics", server.address));
+            Some(server)
+        }
+        None => None,
+    };
     loop {
         let Some(only) = lock(wire)? else {
             wire.console.say("another engine runs this store");
@@ -69,7 +84,11 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         };
         let engine = wire.background(&store)?;
         wire.console.say("engine started");
-        let code = until_idle(args, wire, &store, &mut signals).await;
+        let text = || engine.controller().metrics_text();
+        let code = tokio::select! {
+            code = until_idle(args, wire, &store, &mut signals) => code,
+            never = scraped(server.as_ref(), text) => match never {},
+        };
         // idle: what is left waits for people, so nobody needs to take it; asked to end: another engine may
         let idle = code.as_ref().is_ok_and(|code| *code == Code::Ok);
         engine.shutdown(if idle { Leave::Park } else { Leave::HandOver }).await;
@@ -80,6 +99,14 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         }
         wire.console.say("engine ended");
         return code;
+    }
+}
+
+/// Serves metrics, where that is wanted.
+async fn scraped(server: Option<&Server>, text: impl Fn() -> String) -> std::convert::Infallible {
+    match server {
+        Some(server) => server.serve(text).await,
+        None => std::future::pending().await,
     }
 }
 
