@@ -15,12 +15,25 @@ use runner_workflows::schedule::Schedule;
 use runner_workflows::spec::CronWorkflow;
 use runner_workflows::validate::{Options, validate, validate_cron_workflow};
 
+#[path = "feed_events.rs"]
+mod events;
+
+pub use events::{filters, paths, transforms, triggers};
+
 /// What is done with an input.
 pub type Feed = fn(&str);
 
 /// Every feed with its name.
-pub const ALL: [(&str, Feed); 4] =
-    [("workflow", workflow), ("tags", tags), ("conditions", conditions), ("cron", cron)];
+pub const ALL: [(&str, Feed); 8] = [
+    ("workflow", workflow),
+    ("tags", tags),
+    ("conditions", conditions),
+    ("cron", cron),
+    ("filters", filters),
+    ("transforms", transforms),
+    ("paths", paths),
+    ("triggers", triggers),
+];
 
 /// A whole file: parse, validate, resolve, plan. What lint accepts must become a plan.
 pub fn workflow(input: &str) {
