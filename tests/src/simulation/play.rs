@@ -433,8 +433,11 @@ impl Client {
         let name = &self.world.case.flows[flow].name;
         let state = self.world.state();
         if let What::Resume(_, node, _) = what {
-            // Refused because the run had ended; a retry has made the same pause again meanwhile.
-            let mut flows = state.shadows.values().filter(|s| s.status.name == *name);
+            // Refused because the run had ended: a retry makes the same pause again, or has done so meanwhile.
+            let retry = What::Command(flow, Order::Retry);
+            let retried = state.errands.iter().any(|errand| errand.what == retry && !errand.done);
+            let again = |s: &&Shadow| s.status.name == *name && (retried || !s.status.phase.completed());
+            let mut flows = state.shadows.values().filter(again);
             return flows.any(|s| {
                 let mut nodes = s.status.nodes();
                 nodes.any(|(_, known)| known.id == *node && matches!(known.work, Work::Suspended { .. }))
