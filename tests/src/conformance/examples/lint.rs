@@ -1,9 +1,13 @@
-//! Lint of an example: valid or invalid as the index says, `ignored_fields` reported.
+//! Lint of an example: valid or invalid as the index says, `ignored_fields` reported; and what its workflows would do.
 //! Does not run it.
 
+use std::sync::Arc;
+
+use runner_machine::Plan;
+use runner_machine::preview::preview;
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::{Manifest, deny_unknown_fields};
-use runner_workflows::resolve::Catalog;
+use runner_workflows::resolve::{Catalog, Submission, resolve};
 use runner_workflows::validate::{Options, validate};
 use serde_json::Value;
 
@@ -50,6 +54,9 @@ fn filed(index: &Index, case: &Case) -> Result<(Outcome, Vec<String>), String> {
         (Some("invalid"), true) => wrong.push("should be invalid".to_owned()),
         _ => {}
     }
+    if found.is_empty() {
+        wrong.extend(unplanned(&manifests, &catalog));
+    }
     for field in case.list("ignored_fields").iter().filter_map(Value::as_str) {
         if !reported(&problems, field) {
             wrong.push(format!("the ignored field {field} is not reported"));
@@ -75,6 +82,27 @@ fn validated(manifests: &[Manifest], catalog: &Catalog) -> Vec<String> {
     let options = Options { lint: true, ..Options::default() };
     let known = manifests.iter().filter(|manifest| !matches!(manifest, Manifest::Other(_)));
     known.flat_map(|manifest| errors(&validate(manifest, options, catalog))).collect()
+}
+
+/// The workflows that have no plan, and the steps that could not run, each with the reason.
+fn unplanned(manifests: &[Manifest], catalog: &Catalog) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for manifest in manifests {
+        let Manifest::Workflow(workflow) = manifest else { continue };
+        let planned = resolve(&workflow.object, &Submission::default(), catalog)
+            .map_err(|problems| errors(&problems).join("; "))
+            .and_then(|resolved| Plan::new(Arc::new(resolved)).map_err(|error| error.to_string()))
+            .and_then(|plan| preview(&plan, "default").map_err(|error| error.to_string()));
+        match planned {
+            Ok(preview) => {
+                wrong.extend(
+                    preview.problems().iter().map(|(path, why)| format!("no plan for {path}: {why}")),
+                );
+            }
+            Err(why) => wrong.push(format!("no plan: {why}")),
+        }
+    }
+    wrong
 }
 
 fn reported(problems: &[Diagnostic], field: &str) -> bool {

@@ -1,5 +1,5 @@
 //! The corpus `workflows/examples`: manifests that must lint as said, and run to the phase that is said.
-//! Runs those of class `local` with the built binary; the others are linted.
+//! Runs those of class `local` with the built binary; the others are linted and planned.
 
 mod cron;
 mod lint;
@@ -15,12 +15,12 @@ const CLI: &str = "CONFORMANCE_CLI";
 /// Set to a `runner.yaml` that makes containers the executor, to run the cases of class `container` with it.
 const CONTAINERS: &str = "CONFORMANCE_CONTAINERS";
 
-/// The class as reports show it: it says when cases are only linted.
+/// The class as reports show it: it says when cases are only linted and planned.
 pub fn class(case: &Case) -> String {
     match case.class.as_str() {
         "local" | "cli" | "lint-only" => case.class.clone(),
         "container" if std::env::var_os(CONTAINERS).is_some() => case.class.clone(),
-        class => format!("{class} (lint only)"),
+        class => format!("{class} (lint and plan)"),
     }
 }
 
