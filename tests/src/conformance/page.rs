@@ -16,7 +16,7 @@ Numbers of a conformance run. The cases come from Argo Workflows' own examples a
 - **workflows/lint**: manifests that validation must accept or refuse;
 - **workflows/controller**: scripts of the controller's tests, driven on the state machine with made-up outcomes of pods;
 - **workflows/examples**: example and end-to-end manifests. Class `local` is really run, with the built binary and real
-  processes; classes that need a cluster, images or the network are parsed and linted here.
+  processes; classes that need a cluster, images or the network are linted and planned here.
 
 ";
 
