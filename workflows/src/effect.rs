@@ -26,7 +26,7 @@ const IMAGE: &str = "images are hints here and are not pulled";
 const SECURITY: &str = "steps run with the rights of the engine's user";
 const PROBE: &str = "processes are watched directly";
 const RESOURCES: &str =
-    "only counts in resourcesDuration and in variables: steps share the cpu and memory of this machine";
+    "only holds the memory of main and counts in resourcesDuration: steps share the cpu of this machine";
 const STREAM: &str = "steps have no terminal and no standard input";
 
 /// Fields without effect: where, name, reason. A reason that begins with `only` says what is left of the effect.
