@@ -117,8 +117,17 @@ impl Lab {
         Bus::new(Arc::clone(&self.store) as Arc<dyn Store>, Arc::new(SystemClock), Arc::new(SystemIds))
     }
 
+    /// All of them, page by page.
     async fn workflows(&self) -> usize {
-        Catalog::list_workflows(self.store.as_ref(), WorkflowQuery::default()).await.unwrap().items.len()
+        let (mut query, mut count) = (WorkflowQuery::default(), 0);
+        loop {
+            let page = Catalog::list_workflows(self.store.as_ref(), query.clone()).await.unwrap();
+            count += page.items.len();
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                return count;
+            }
+        }
     }
 
     /// Waits until all events have matched and as many workflows exist.

@@ -128,6 +128,12 @@ async fn f39_jetstream_goes_on_where_it_was_and_a_redelivery_is_no_second_event(
     until("all are acknowledged", || async { pending().await == (0, 0) }).await;
     // killed: what comes meanwhile is waiting
     drop(running);
+    // until the server knows, it may hand a message to who is gone, and bring it again behind the others
+    until("the server knows", || async {
+        let mut consumer: PullConsumer = stream.get_consumer(name).await.unwrap();
+        consumer.info().await.unwrap().num_waiting == 0
+    })
+    .await;
     publish(10, 20).await;
     let running = lab.start(source(&server, json!({})), annotations.clone()).unwrap();
     let all = lab.events(20).await;
