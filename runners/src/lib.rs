@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod conformance;
 pub mod error;
 pub mod frames;
+pub mod guests;
 pub mod images;
 pub mod limits;
 pub mod objects;

@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
 use runner_pods::pod::SUPERVISOR_INIT;
 use runner_runners::guest::{Container as Ended, Guest, Left, Part};
-use runner_runners::{AttemptSpec, Exit, ExitPhase, Observation, Reason};
-use runner_workflows::spec::Outputs;
+use runner_runners::guests::{Running, blocking, refuse};
+use runner_runners::{AttemptSpec, ExitPhase, Observation, Reason};
 use tokio::sync::watch;
 
 use crate::api::{Api, Failure, patiently};
 use crate::begin::{Halt, begin, prepare};
 use crate::follow::{Followed, Heard, receive};
 use crate::note::Note;
-use crate::runner::{Running, Shared, blocking};
+use crate::runner::Shared;
 use crate::status::{self, View};
 use crate::watch::{Known, Pods};
 use crate::{finish, shape};
@@ -132,24 +132,10 @@ async fn record(spec: &AttemptSpec, guest: &Arc<Guest>, mut left: Left, heard: H
 
 /// An attempt without a pod to follow.
 async fn halted(guest: &Arc<Guest>, halt: Halt, started_at: Timestamp) -> Observation {
-    let (message, reason) = match halt {
-        Halt::Lost(reason) => return Observation::Lost { reason },
-        Halt::Refused(message, reason) => (message, reason),
-    };
-    let exit = Exit {
-        phase: ExitPhase::Error,
-        message,
-        exit_code: None,
-        started_at,
-        finished_at: Timestamp::now(),
-        outputs: Outputs::default(),
-        reason: Some(reason),
-    };
-    let (keeper, record) = (Arc::clone(guest), exit.clone());
-    if let Err(error) = blocking(move || keeper.record(&record)).await {
-        tracing::error!(%error, "the record of an attempt could not be written");
+    match halt {
+        Halt::Lost(reason) => Observation::Lost { reason },
+        Halt::Refused(message, reason) => refuse(Arc::clone(guest), message, reason, started_at).await,
     }
-    Observation::Finished(exit)
 }
 
 impl Work<'_> {
@@ -345,7 +331,7 @@ impl Work<'_> {
                 self.stopped.send_replace(Some(Reason::Cancelled));
                 self.delete(grace).await;
             }
-            self.running.cancel.notified().await;
+            self.running.cancelled().await;
         }
     }
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner_runners::frames::{self, Frame, Record, Sent};
 use runner_runners::guest::{Guest, GuestLog};
+use runner_runners::guests::Running;
 use runner_runners::{Error, Observation, Stream};
 use tokio::sync::watch;
 
 use crate::api::{Api, Failure, Line};
-use crate::runner::Running;
 use crate::status;
 use crate::watch::Known;
 

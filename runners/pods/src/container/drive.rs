@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runner_runners::guest::{Furniture, Guest};
-use runner_runners::{AttemptSpec, Error, Exit, ExitPhase, Observation, Reason};
-use runner_workflows::spec::Outputs;
+use runner_runners::guests::{Running, blocking, refuse};
+use runner_runners::{AttemptSpec, Error, Observation, Reason};
 use tokio::sync::{Mutex, watch};
 
 use super::engine::Failure;
 use super::note::{NOTE, Note, spec_of};
 use super::work::{Halt, Work};
-use super::{Running, Shared, blocking, fetch};
+use super::{Shared, fetch};
 use crate::pod;
 
 /// Wait before an engine that could not be reached is asked again.
@@ -25,13 +25,13 @@ const KILL_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn drive(
     shared: &Arc<Shared>,
     spec: &AttemptSpec,
-    running: &Running,
+    running: &Arc<Running>,
     guest: Box<Guest>,
 ) -> Observation {
     let started_at = Timestamp::now();
     let (guest, note, furniture) = match prepare(spec, guest).await {
         (guest, Ok((note, furniture))) => (Arc::from(guest), note, furniture),
-        (guest, Err((why, reason))) => return refuse(&Arc::from(guest), why, reason, started_at).await,
+        (guest, Err((why, reason))) => return refuse(Arc::from(guest), why, reason, started_at).await,
     };
     let host = shared.process.host().to_owned();
     running.tell(&spec.id, &Observation::Started { at: note.started_at, host, isolation: None });
@@ -62,11 +62,11 @@ pub(super) async fn drive(
             let keeper = Arc::clone(&guest);
             match blocking(move || keeper.finish(left)).await {
                 Ok(exit) => Observation::Finished(exit),
-                Err(error) => refuse(&guest, error.to_string(), Reason::Output, started_at).await,
+                Err(error) => refuse(guest, error.to_string(), Reason::Output, started_at).await,
             }
         }
         Err(Halt::Lost(reason)) => Observation::Lost { reason },
-        Err(Halt::Refused(why)) => refuse(&guest, why, Reason::NotStarted, started_at).await,
+        Err(Halt::Refused(why)) => refuse(guest, why, Reason::NotStarted, started_at).await,
     };
     shared.engine.clear(&spec.id.storage_name()).await;
     last
@@ -118,24 +118,6 @@ fn prepare_blocking(spec: &AttemptSpec, guest: &mut Guest) -> Prepared {
     Ok((note, furniture))
 }
 
-/// Puts an attempt on record that could not be started.
-async fn refuse(guest: &Arc<Guest>, message: String, reason: Reason, started_at: Timestamp) -> Observation {
-    let exit = Exit {
-        phase: ExitPhase::Error,
-        message,
-        exit_code: None,
-        started_at,
-        finished_at: Timestamp::now(),
-        outputs: Outputs::default(),
-        reason: Some(reason),
-    };
-    let (keeper, record) = (Arc::clone(guest), exit.clone());
-    if let Err(error) = blocking(move || keeper.record(&record)).await {
-        tracing::error!(%error, "the record of an attempt could not be written");
-    }
-    Observation::Finished(exit)
-}
-
 /// Ends the attempt when its deadline passes or somebody cancels it. Never returns.
 async fn stop(work: &Work<'_>) -> std::convert::Infallible {
     let (why, grace) = tokio::select! {
@@ -172,14 +154,14 @@ async fn cancelled(work: &Work<'_>) -> Duration {
         if let Some(grace) = work.guest.cancelled() {
             return grace;
         }
-        work.running.cancel.notified().await;
+        work.running.cancelled().await;
     }
 }
 
 async fn less_patient(work: &Work<'_>, grace: Duration) {
     let mut asked = tokio::time::Instant::now();
     loop {
-        work.running.cancel.notified().await;
+        work.running.cancelled().await;
         if let Some(wish) = work.guest.cancelled().filter(|wish| *wish < grace) {
             asked += wish;
             return tokio::time::sleep_until(asked).await;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use runner_runners::Error;
 use runner_runners::guest::Guest;
+use runner_runners::guests::blocking;
 
-use super::blocking;
 use super::engine::{Engine, Failure};
 
 /// Most links that are followed to a file.

@@ -17,21 +17,17 @@ mod probe;
 mod quantity;
 mod work;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use runner_runners::guest::Claim;
+use runner_runners::guest::Guest;
+use runner_runners::guests::{Guests, Host, Running};
 use runner_runners::{
     AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, Observation, ProcessRunner, Runner, Sink,
 };
-use tokio::sync::{Notify, watch};
 
 use engine::Engine;
-
-/// How often an attempt that another process looks after is looked at.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Settings of the container runner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +75,7 @@ impl ContainerConfig {
 /// Runs attempts as containers.
 pub struct ContainerRunner {
     shared: Arc<Shared>,
+    guests: Guests<Shared>,
 }
 
 /// What all attempts share.
@@ -86,28 +83,6 @@ struct Shared {
     config: ContainerConfig,
     process: Arc<ProcessRunner>,
     engine: Engine,
-    running: Mutex<HashMap<String, Arc<Running>>>,
-    /// True once the runner was dropped: its tasks let go of everything.
-    gone: watch::Sender<bool>,
-}
-
-/// An attempt that this runner looks after.
-struct Running {
-    sinks: Mutex<Vec<Sink>>,
-    started: Mutex<Option<Observation>>,
-    cancel: Notify,
-}
-
-impl Running {
-    fn tell(&self, id: &AttemptId, observation: &Observation) {
-        if matches!(observation, Observation::Started { .. }) {
-            *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation.clone());
-        }
-        for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            // A closed sink belongs to somebody who does not want to know any more.
-            let _ = sink.send((id.clone(), observation.clone()));
-        }
-    }
 }
 
 impl ContainerRunner {
@@ -117,73 +92,34 @@ impl ContainerRunner {
     /// When no client can be made.
     pub fn new(config: ContainerConfig, process: Arc<ProcessRunner>) -> Result<Self, Error> {
         let engine = Engine::new(&config)?;
-        let (gone, _) = watch::channel(false);
-        Ok(Self { shared: Arc::new(Shared { config, process, engine, running: Mutex::default(), gone }) })
+        let shared = Arc::new(Shared { config, process: Arc::clone(&process), engine });
+        Ok(Self { guests: Guests::new(Arc::clone(&shared), process), shared })
     }
 }
 
-impl Drop for ContainerRunner {
-    fn drop(&mut self) {
-        self.shared.gone.send_replace(true);
+impl Host for Shared {
+    fn look_after<'a>(
+        self: &'a Arc<Self>,
+        spec: &'a AttemptSpec,
+        running: &'a Arc<Running>,
+        guest: Box<Guest>,
+    ) -> BoxFuture<'a, Observation> {
+        Box::pin(drive::drive(self, spec, running, guest))
     }
-}
 
-impl Shared {
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Joins an attempt that is looked after already, or enters it.
-    fn enter(&self, spec: &AttemptSpec, sink: &Sink) -> Option<Arc<Running>> {
-        let mut table = self.table();
-        if let Some(running) = table.get(&spec.id.storage_name()) {
-            let mut sinks = running.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-            if !sinks.iter().any(|known| known.same_channel(sink)) {
-                sinks.push(sink.clone());
-            }
-            if let Some(started) = running.started.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                // See `Running::tell`.
-                let _ = sink.send((spec.id.clone(), started));
-            }
-            return None;
-        }
-        let running = Arc::new(Running {
-            sinks: Mutex::new(vec![sink.clone()]),
-            started: Mutex::default(),
-            cancel: Notify::new(),
-        });
-        table.insert(spec.id.storage_name(), Arc::clone(&running));
-        Some(running)
+    fn over<'a>(&'a self, id: &'a AttemptId) -> BoxFuture<'a, ()> {
+        Box::pin(async { self.engine.clear(&id.storage_name()).await })
     }
 }
 
 impl Runner for ContainerRunner {
     fn ensure(&self, spec: AttemptSpec, sink: Sink) -> BoxFuture<'_, Result<(), Error>> {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let Some(running) = shared.enter(&spec, &sink) else { return Ok(()) };
-            let name = spec.id.storage_name();
-            match claim(&shared, &spec).await {
-                Ok(claim) => drop(tokio::spawn(attend(shared, spec, running, claim))),
-                Err(error) => {
-                    shared.table().remove(&name);
-                    return Err(error);
-                }
-            }
-            Ok(())
-        })
+        Box::pin(self.guests.ensure(spec, sink))
     }
 
     fn cancel(&self, id: &AttemptId, grace: Duration) -> BoxFuture<'_, Result<(), Error>> {
         let id = id.clone();
-        Box::pin(async move {
-            // The wish is kept with the attempt, for an engine that comes later.
-            self.shared.process.cancel(&id, grace).await?;
-            if let Some(running) = self.shared.table().get(&id.storage_name()) {
-                running.cancel.notify_one();
-            }
-            Ok(())
-        })
+        Box::pin(async move { self.guests.cancel(&id, grace).await })
     }
 
     fn logs(&self, id: &AttemptId, query: LogQuery) -> BoxFuture<'_, Result<LogStream, Error>> {
@@ -202,54 +138,4 @@ impl Runner for ContainerRunner {
             Ok(())
         })
     }
-}
-
-async fn claim(shared: &Arc<Shared>, spec: &AttemptSpec) -> Result<Claim, Error> {
-    let (process, spec) = (Arc::clone(&shared.process), spec.clone());
-    blocking(move || process.claim(&spec)).await
-}
-
-/// Looks after an attempt until it has ended, or until the runner is dropped.
-async fn attend(shared: Arc<Shared>, spec: AttemptSpec, running: Arc<Running>, claim: Claim) {
-    let mut gone = shared.gone.subscribe();
-    let observation = tokio::select! {
-        biased;
-        _ = gone.wait_for(|gone| *gone) => None,
-        seen = see(&shared, &spec, &running, claim) => Some(seen),
-    };
-    if let Some(observation) = observation {
-        // Whoever asks from now on finds the record.
-        shared.table().remove(&spec.id.storage_name());
-        running.tell(&spec.id, &observation);
-    }
-}
-
-async fn see(shared: &Arc<Shared>, spec: &AttemptSpec, running: &Running, mut first: Claim) -> Observation {
-    loop {
-        match first {
-            Claim::Ended(exit) => {
-                shared.engine.clear(&spec.id.storage_name()).await;
-                return Observation::Finished(exit);
-            }
-            Claim::Busy => tokio::time::sleep(LOOK).await,
-            Claim::Ours(guest) => {
-                // An engine that cannot be reached keeps everybody waiting, and nobody guesses.
-                return drive::drive(shared, spec, running, guest).await;
-            }
-        }
-        first = match claim(shared, spec).await {
-            Ok(claim) => claim,
-            Err(error) => {
-                tracing::warn!(attempt = %spec.id, %error, "an attempt could not be looked at");
-                Claim::Busy
-            }
-        };
-    }
-}
-
-/// Runs something that blocks beside the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }

@@ -2,19 +2,24 @@
 //! Who may stop them, and what becomes of their outputs, is in `drive`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use runner_runners::guest::{Container as Ended, Furniture, Guest, Left, Part};
+use runner_runners::guests::Running;
 use runner_runners::{AttemptSpec, Observation, Reason};
 use tokio::sync::{Mutex, watch};
 
 use super::engine::Phase;
 use super::follow::{End, Source, follow};
 use super::note::{Mark, NOTE, Note, container_name};
-use super::{Running, Shared, probe};
+use super::{Shared, probe};
+
+/// How often a container that is being started is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why there is nothing to collect.
 pub(super) enum Halt {
@@ -28,7 +33,7 @@ pub(super) enum Halt {
 pub(super) struct Work<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) spec: &'a AttemptSpec,
-    pub(super) running: &'a Running,
+    pub(super) running: &'a Arc<Running>,
     pub(super) guest: &'a Arc<Guest>,
     pub(super) pod: Pod,
     pub(super) note: Mutex<Note>,
@@ -251,11 +256,11 @@ impl Work<'_> {
         for name in &names {
             self.mark(name, |mark| mark.dismissed = true).await;
         }
-        let mut gone = shared.gone.subscribe();
+        let running = Arc::clone(self.running);
         // Beside the work, which waits for their end.
         tokio::spawn(async move {
             tokio::select! {
-                _ = gone.wait_for(|gone| *gone) => {}
+                () = running.abandoned() => {}
                 () = end(&shared, &names, grace) => {}
             }
         });
@@ -272,7 +277,7 @@ impl Work<'_> {
         let state = loop {
             match engine.inspect(&name).await {
                 Ok(state) if state.phase == Phase::Running => break state,
-                Ok(_) | Err(_) => tokio::time::sleep(super::LOOK).await,
+                Ok(_) | Err(_) => tokio::time::sleep(LOOK).await,
             }
         };
         let mut ip = state.ip;
