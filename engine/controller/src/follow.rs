@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runner_machine::WorkflowPhase;
-use runner_store::{Catalog, Inbox, StreamId};
+use runner_store::{Catalog, Inbox, Maintenance, StreamId};
 use tokio::sync::watch;
 
 use crate::clock::sleep;
@@ -66,7 +66,11 @@ async fn follow(core: Arc<Core>, mut replay: Replay, sender: watch::Sender<Arc<S
                 };
                 sleep(&core.clock, SNAPSHOT_EVERY).await;
             }
-            Ok(false) => {}
+            // A journal that is gone has no records either: it was deleted.
+            Ok(false) => match Maintenance::stream(core.store.as_ref(), &replay.stream).await {
+                Ok(None) => return,
+                Ok(Some(_)) | Err(_) => {}
+            },
             Err(error) => {
                 tracing::warn!(stream = %replay.stream, %error, "workflow cannot be followed");
                 return;

@@ -60,12 +60,13 @@ async fn expire(core: &Arc<Core>, stream: &StreamId) {
     }
 }
 
-/// Takes a finished workflow out of the lists. Artifacts go as with a deletion, and so do the volumes it has given
-/// back; journal, rows and logs stay.
+/// Takes a finished workflow out of the lists, then deletes its artifacts as with a deletion; journal, rows and logs
+/// stay. In this order a retry that comes first keeps what it needs. Artifacts that were not come to, because the
+/// process died or a store did not answer, go when the workflow leaves the archive.
 async fn archive(core: &Arc<Core>, stream: &StreamId) -> Result<()> {
-    collect_artifacts(core, stream).await?;
     let envelope = Envelope { by: "ttlStrategy".to_owned(), command: Command::Archive };
-    command::give(core, stream, envelope, None).await
+    command::give(core, stream, envelope, None).await?;
+    collect_artifacts(core, stream).await
 }
 
 /// Whether the archive has kept a workflow for long enough.
@@ -132,8 +133,8 @@ async fn collect_artifacts(core: &Core, stream: &StreamId) -> Result<()> {
     }
 }
 
-/// Deletes a finished workflow: its artifacts as `artifactGC` says, the directories of its attempts, then its stream. Cut off in between, it can be
-/// asked for again.
+/// Deletes a finished workflow: its artifacts as `artifactGC` says, the directories of its attempts, then its
+/// stream. Cut off in between, it can be asked for again.
 pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
     let store = core.store.as_ref();
     let info = Maintenance::stream(store, stream).await?;

@@ -195,6 +195,19 @@ async fn with_an_archive_a_time_to_live_takes_a_workflow_out_of_the_lists_and_no
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_follows_a_workflow_that_is_deleted_is_told_so() {
+    let lab = Lab::new();
+    let engine = lab.engine();
+    let run = submit(&engine, "w", chain()).await;
+    finished(&engine, &run.uid).await;
+    let mut live = lab.engine().subscribe(&run.uid).await.unwrap();
+    assert!(live.borrow_and_update().status.phase.completed());
+    engine.delete(&run.namespace, &run.name).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(60), live.changed()).await;
+    assert!(told.unwrap().is_err(), "nothing follows the last snapshot");
+}
+
+#[tokio::test(start_paused = true)]
 async fn delete_refuses_what_has_not_ended() {
     let lab = Lab::new();
     let engine = lab.engine();
