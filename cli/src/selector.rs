@@ -77,6 +77,13 @@ impl Field {
         let is = if self.namespace { namespace } else { name };
         (is == self.value) == self.equal
     }
+
+    /// The same in the language of `list --where`.
+    pub fn condition(&self) -> String {
+        let (field, sign) =
+            (if self.namespace { "namespace" } else { "name" }, if self.equal { "==" } else { "!=" });
+        format!("{field} {sign} {}", serde_json::Value::from(self.value.as_str()))
+    }
 }
 
 /// Parses a field selector; as Kubernetes serves them for workflows, by name and namespace.

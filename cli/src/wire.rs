@@ -287,6 +287,22 @@ impl Wire {
         })
     }
 
+    /// Refuses an executor that cannot start any step the way it is configured.
+    ///
+    /// # Errors
+    /// Exit code 2, before anything is stored.
+    pub fn can_run_on(&self, executor: Executor) -> Result<()> {
+        let image = self.config.runners.kubernetes.executor_image.as_deref().unwrap_or_default();
+        if executor == Executor::Kubernetes && image.is_empty() {
+            let problem = "executor kubernetes: there is no image that brings the supervisor into pods";
+            return Err(Failure::usage(problem).hint(
+                "set `runners.kubernetes.executorImage` to an image whose entrypoint is a statically linked `runner` \
+                 (docs/kubernetes-runner.md)",
+            ));
+        }
+        Ok(())
+    }
+
     fn container_config(&self) -> ContainerConfig {
         let set = &self.config.runners.container;
         let usual = ContainerConfig::default();

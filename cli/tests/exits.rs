@@ -43,6 +43,14 @@ fn code_2_is_wrong_use() {
 }
 
 #[test]
+fn an_executor_that_can_start_no_step_is_refused_before_anything_is_stored() {
+    let place = Place::new();
+    let refused = place.run(&["submit", "hello.yaml", "--executor", "kubernetes"]).code(2);
+    refused.err_has("runners.kubernetes.executorImage").err_has("docs/kubernetes-runner.md");
+    assert!(!place.has_store());
+}
+
+#[test]
 fn code_3_is_a_bad_file_and_nothing_is_stored() {
     let place = Place::new();
     let unknown = common::HELLO.replace("container:", "contaner:");

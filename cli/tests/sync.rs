@@ -74,6 +74,11 @@ fn fields_select_workflows() {
     assert_eq!(dry("metadata.name!=one,metadata.namespace=default").code(0).out, "two\n");
     assert_eq!(dry("metadata.namespace=other").code(0).out, "");
     dry("status.phase=Failed").code(2);
+    let listed = |args: &[&str]| place.run(&[&["list", "-o", "name", "--field-selector"], args].concat());
+    assert_eq!(listed(&["metadata.name=one"]).code(0).out, "one\n");
+    assert_eq!(listed(&["metadata.name!=one", "--where", "phase == \"Succeeded\""]).code(0).out, "two\n");
+    assert_eq!(listed(&["metadata.namespace=other"]).code(0).out, "");
+    listed(&["status.phase=Failed"]).code(2);
     let stopped = place.run(&["stop", "--field-selector", "metadata.namespace=default"]).code(0).out;
     assert_eq!(stopped, "workflow approve stopped\n");
     place.run(&["resubmit", "one"]).code(0);

@@ -35,6 +35,9 @@ pub struct Args {
     /// Label selector, e.g. app=web,tier!=db
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// Field selector, e.g. metadata.name=hello
+    #[arg(long, value_name = "SELECTOR")]
+    field_selector: Option<String>,
     /// Only workflows for which this holds, e.g. 'duration > 10m && params.env == "prod"'
     #[arg(long = "where", value_name = "EXPRESSION")]
     condition: Option<String>,
@@ -59,6 +62,18 @@ pub(crate) const LONG: &str = "Examples:
 Lists workflows, the newest first. --where takes the language of `when` and `expression`: name, phase, message, \
 duration, age, created, started, finished, priority, labels.X, params.X. The JSON form of an empty list is [].";
 
+/// What `--where` and `--field-selector` ask for together.
+fn condition(args: &Args) -> Result<Option<String>> {
+    let fields = args.field_selector.as_deref().map(selector::fields).transpose()?.unwrap_or_default();
+    let given = args.condition.iter().map(|text| format!("({text})"));
+    let parts: Vec<_> = fields.iter().map(selector::Field::condition).chain(given).collect();
+    match args.condition.as_ref().filter(|_| fields.is_empty()) {
+        // alone it stays as it was written, so that errors point into it
+        Some(alone) => Ok(Some(alone.clone())),
+        None => Ok((!parts.is_empty()).then(|| parts.join(" && "))),
+    }
+}
+
 /// Lists.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     let console = &wire.console;
@@ -66,7 +81,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let mut query = query(args, wire, now)?;
     let mut entries = Vec::new();
     let mut next = None;
-    let condition = args.condition.as_deref().map(|text| Condition::new(text, now)).transpose()?;
+    let condition = condition(args)?.map(|text| Condition::new(&text, now)).transpose()?;
     if let Some(condition) = &condition {
         condition.narrow(&mut query);
     }

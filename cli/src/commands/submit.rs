@@ -130,6 +130,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     if args.dry_run || args.server_dry_run {
         return dry_run(wire, prepared, args.server_dry_run);
     }
+    wire.can_run_on(args.executor.map_or_else(|| wire.executor(), Ok)?)?;
     let mut signals = Signals::listen()?;
     let share_cwd = if args.share_cwd { Some(working_directory()?) } else { None };
     let store = wire.store().await?;
