@@ -67,10 +67,11 @@ async fn follow(core: Arc<Core>, mut replay: Replay, sender: watch::Sender<Arc<S
                 sleep(&core.clock, SNAPSHOT_EVERY).await;
             }
             // A journal that is gone has no records either: it was deleted.
-            Ok(false) => match Maintenance::stream(core.store.as_ref(), &replay.stream).await {
-                Ok(None) => return,
-                Ok(Some(_)) | Err(_) => {}
-            },
+            Ok(false) => {
+                if let Ok(None) = Maintenance::stream(core.store.as_ref(), &replay.stream).await {
+                    return;
+                }
+            }
             Err(error) => {
                 tracing::warn!(stream = %replay.stream, %error, "workflow cannot be followed");
                 return;
