@@ -212,6 +212,15 @@ impl Controller {
         gc::delete(&self.core, &self.stream(namespace, name).await?).await
     }
 
+    /// Takes a finished workflow out of the lists: into the archive where there is one, else by deleting it. `by` is who
+    /// says that it is kept no longer.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] while it has not ended; [`Error::NotFound`].
+    pub async fn retire(&self, namespace: &str, name: &str, by: &str) -> Result<()> {
+        gc::retire(&self.core, &self.stream(namespace, name).await?, by).await
+    }
+
     /// Attempts of all nodes of a workflow that were ever started, by node id and number.
     ///
     /// # Errors

@@ -47,11 +47,8 @@ pub(crate) async fn collect(core: Arc<Core>, every: Duration) {
 }
 
 async fn expire(core: &Arc<Core>, stream: &StreamId) {
-    let (done, word) = match core.options.archive {
-        Some(_) => (archive(core, stream).await, "archived"),
-        None => (delete(core, stream).await, "deleted"),
-    };
-    match done {
+    let word = if core.options.archive.is_some() { "archived" } else { "deleted" };
+    match retire(core, stream, "ttlStrategy").await {
         Ok(()) => tracing::info!(%stream, "{word} at the end of its time to live"),
         Err(Error::NotFound(_)) => {}
         // It was retried and runs again; its next end counts.
@@ -60,11 +57,20 @@ async fn expire(core: &Arc<Core>, stream: &StreamId) {
     }
 }
 
+/// What becomes of a finished workflow that is kept no longer: the archive takes it, where there is one, as Argo's does
+/// of every workflow that ends; else it is deleted. `by` is who says that it is kept no longer.
+pub(crate) async fn retire(core: &Arc<Core>, stream: &StreamId, by: &str) -> Result<()> {
+    match core.options.archive {
+        Some(_) => archive(core, stream, by).await,
+        None => delete(core, stream).await,
+    }
+}
+
 /// Takes a finished workflow out of the lists, then deletes its artifacts as with a deletion; journal, rows and logs
 /// stay. In this order a retry that comes first keeps what it needs. Artifacts that were not come to, because the
 /// process died or a store did not answer, go when the workflow leaves the archive.
-async fn archive(core: &Arc<Core>, stream: &StreamId) -> Result<()> {
-    let envelope = Envelope { by: "ttlStrategy".to_owned(), command: Command::Archive };
+async fn archive(core: &Arc<Core>, stream: &StreamId, by: &str) -> Result<()> {
+    let envelope = Envelope { by: by.to_owned(), command: Command::Archive };
     command::give(core, stream, envelope, None).await?;
     collect_artifacts(core, stream).await
 }

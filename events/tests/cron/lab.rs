@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner_controller::{Clock, Controller, Ids, Options, Runners};
+use runner_controller::{Archive, Clock, Controller, Ids, Options, Runners};
 use runner_events::cron::{Crons, Fact, KIND};
 use runner_store::{
     BoxFuture, Catalog, Journal, MemoryStore, NewManifest, Seq, Store, StreamId, WorkflowQuery, WorkflowRow,
@@ -52,6 +52,7 @@ pub(crate) struct Lab {
     pub(crate) clock: VirtualClock,
     ids: Arc<CountedIds>,
     engines: AtomicU64,
+    archive: Option<Archive>,
 }
 
 /// A process that drives CronWorkflows.
@@ -76,13 +77,19 @@ impl Lab {
             clock: VirtualClock(tokio::time::Instant::now()),
             ids: Arc::default(),
             engines: AtomicU64::new(0),
+            archive: None,
         }
+    }
+
+    /// The same with an archive of workflows.
+    pub(crate) fn with_archive() -> Self {
+        Self { archive: Some(Archive::default()), ..Self::new() }
     }
 
     fn controller(&self, detached: bool) -> Controller {
         let mut options = Options::new("/nowhere");
         options.owner = format!("engine-{}", self.engines.fetch_add(1, Ordering::Relaxed));
-        (options.is_dead, options.gc_every) = (None, None);
+        (options.is_dead, options.gc_every, options.archive) = (None, None, self.archive);
         if detached {
             options.poll = None;
         }

@@ -1,8 +1,9 @@
 //! What people and policies do to CronWorkflows that are driven: concurrency, history, suspension, ticks by hand.
 //! The decisions alone are tested beside the machine.
 
+use runner_controller::LABEL_ARCHIVED;
 use runner_events::cron::{CRON_LABEL, Error, How};
-use runner_store::{Catalog, Maintenance, StreamId};
+use runner_store::{Catalog, Maintenance, StreamId, WorkflowRow};
 use serde_json::json;
 
 use crate::lab::{Lab, at};
@@ -50,6 +51,25 @@ async fn history_keeps_the_latest() {
     lab.apply("c", 5, json!({"successfulJobsHistoryLimit": 1})).await;
     lab.until("10:07:30").await;
     assert_eq!(lab.ticks().await, ["10:07"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_archive_keeps_what_is_beyond_the_history_and_does_not_count() {
+    let lab = Lab::with_archive();
+    lab.apply("c", 5, json!({"successfulJobsHistoryLimit": 1})).await;
+    let process = lab.process(false);
+    lab.until("10:04:30").await;
+    assert_eq!(lab.ticks().await, ["10:01", "10:02", "10:03", "10:04"]);
+    let listed = |rows: Vec<WorkflowRow>| -> Vec<String> {
+        let listed = rows.into_iter().filter(|row| !row.labels.contains_key(LABEL_ARCHIVED));
+        listed.map(|row| row.name).collect()
+    };
+    assert_eq!(listed(lab.rows().await), ["c-1767261840"]);
+    let (uid, old) = (&lab.rows().await[0].uid.clone(), "c-1767261660");
+    assert_eq!(process.controller.load_uid(uid).await.unwrap().status.name, old);
+    // by hand it is deleted from the archive too
+    process.controller.delete("ns", old).await.unwrap();
+    assert_eq!(lab.ticks().await, ["10:02", "10:03", "10:04"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,8 @@
-//! History limits: of the runs that have ended only the latest few are kept.
+//! History limits: of the runs that have ended only the latest few stay in the lists; the archive, if there is one, has
+//! the others, as in Argo.
 //! Deliberately decides by rows alone, so that it can be cut off and done again.
 
-use runner_controller::Controller;
+use runner_controller::{Controller, LABEL_ARCHIVED, PERSISTED};
 use runner_store::{Catalog, LabelTerm, WorkflowQuery, WorkflowSort};
 
 use super::child::CRON_LABEL;
@@ -13,14 +14,18 @@ const SUCCEEDED: i32 = 3;
 /// Failed runs that are kept unless the manifest says otherwise, as in Argo.
 const FAILED: i32 = 1;
 
-/// Deletes what is beyond the limits, the oldest first to go.
+/// Takes out of the lists what is beyond the limits, the oldest first to go.
 pub(super) async fn trim(controller: &Controller, status: &Status) -> Result<()> {
     let limit = |given: Option<i32>, usual: i32| usize::try_from(given.unwrap_or(usual)).unwrap_or(0);
     let mut succeeded = limit(status.spec.successful_jobs_history_limit, SUCCEEDED);
     let mut failed = limit(status.spec.failed_jobs_history_limit, FAILED);
     let mut query = WorkflowQuery {
         namespace: Some(status.namespace.clone()),
-        labels: vec![LabelTerm::Equals(CRON_LABEL.to_owned(), status.name.clone())],
+        labels: vec![
+            LabelTerm::Equals(CRON_LABEL.to_owned(), status.name.clone()),
+            // What is in the archive does not count and stays there.
+            LabelTerm::NotEquals(LABEL_ARCHIVED.to_owned(), PERSISTED.to_owned()),
+        ],
         sort: WorkflowSort::FinishedDescending,
         ..WorkflowQuery::default()
     };
@@ -41,7 +46,7 @@ pub(super) async fn trim(controller: &Controller, status: &Status) -> Result<()>
     }
     for name in old.iter().rev() {
         use runner_controller::Error as E;
-        match controller.delete(&status.namespace, name).await {
+        match controller.retire(&status.namespace, name, "historyLimit").await {
             // it is retried just now, or somebody else deleted it
             Ok(()) | Err(E::Refused(_) | E::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
