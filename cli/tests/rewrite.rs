@@ -34,7 +34,7 @@ fn convert_prints_checks_and_writes() {
     let path = place.write("cron.yaml", CRON);
     let done = place.run(&["convert", "cron.yaml"]).code(0);
     assert!(
-        done.out.contains("    schedules: ['0 0 * * *']\n") && done.err.contains("cron.yaml:6"),
+        done.out.contains("    schedules:\n    - 0 0 * * *\n") && done.err.contains("cron.yaml:6"),
         "{done:?}"
     );
     place.run(&["convert", "cron.yaml", "--check"]).code(1);

@@ -153,6 +153,16 @@ impl<'a> Editor<'a> {
                 Ok(())
             }
             NodeValue::Scalar(Scalar { text, style, .. }) => {
+                if let Some(indent) = self.column_alone(entry)
+                    && between.trim() == ":"
+                    && !between.contains('\n')
+                    && !written.contains('\n')
+                {
+                    let item = if needs_no_quotes(text) { text.as_str() } else { written };
+                    let start = entry.key_range.end + 1;
+                    self.edit(start..range.end, format!("\n{indent}- {item}"));
+                    return Ok(());
+                }
                 // in brackets a plain text could end at a comma
                 let text = match style {
                     Style::Quoted if !written.contains('\n') => format!("[{written}]"),
@@ -164,6 +174,13 @@ impl<'a> Editor<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// The blanks before a key that begins its line.
+    fn column_alone(&self, entry: &Entry) -> Option<String> {
+        let before = self.text.get(..entry.key_range.start)?;
+        let line = before.get(before.rfind('\n').map_or(0, |at| at + 1)..)?;
+        line.chars().all(|c| c == ' ').then(|| line.to_owned())
     }
 
     /// A map in its own lines: two columns to the right, with a dash before its first key.
@@ -244,6 +261,15 @@ impl<'a> Editor<'a> {
         self.edit(line..next, "");
         Ok(())
     }
+}
+
+/// A schedule that is a plain text of YAML: it begins with a number and cannot be taken for one.
+fn needs_no_quotes(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '*' | '/' | ',' | '-');
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.trim().contains(' ')
+        && text.trim() == text
+        && text.chars().all(plain)
 }
 
 /// Where a node begins: a map in its own lines at its first key.

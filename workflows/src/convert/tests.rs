@@ -11,14 +11,14 @@ fn converted(text: &str) -> String {
 const HEAD: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n";
 
 #[test]
-fn a_schedule_becomes_a_list_and_keeps_its_quotes_and_comment() {
+fn a_schedule_becomes_a_list_and_keeps_its_comment() {
     let cron = "kind: CronWorkflow\nspec:\n  # nightly\n  schedule: '0 0 1,15 * *' # twice a month\n  suspend: true\n";
-    let wanted = cron.replace("schedule: '0 0 1,15 * *'", "schedules: ['0 0 1,15 * *']");
+    let wanted = cron.replace("schedule: '0 0 1,15 * *'", "schedules:\n  - 0 0 1,15 * *");
     assert_eq!(converted(cron), wanted);
     let plain = "kind: CronWorkflow\nspec:\n  schedule: 0 0 1,15 * *\n";
-    assert_eq!(converted(plain), "kind: CronWorkflow\nspec:\n  schedules: [\"0 0 1,15 * *\"]\n");
+    assert_eq!(converted(plain), "kind: CronWorkflow\nspec:\n  schedules:\n  - 0 0 1,15 * *\n");
     let both = "kind: CronWorkflow\nspec:\n  schedules:\n  - a # x\n  - b\n  schedule: '* * * * *'\n";
-    assert_eq!(converted(both), "kind: CronWorkflow\nspec:\n  schedules: ['* * * * *']\n");
+    assert_eq!(converted(both), "kind: CronWorkflow\nspec:\n  schedules:\n  - '* * * * *'\n");
     let flow = "{\"kind\": \"CronWorkflow\", \"spec\": {\"schedule\": \"@daily\"}}";
     assert_eq!(converted(flow), "{\"kind\": \"CronWorkflow\", \"spec\": {\"schedules\": [\"@daily\"]}}");
     let stop = "kind: CronWorkflow\nspec:\n  stopStrategy:\n    condition: failed >= 1 # stop\n";
@@ -67,7 +67,10 @@ fn inline_templates_and_all_documents_are_converted() {
         \x20       name: m\n";
     let new = converted(text);
     assert!(new.contains("semaphores:\n              - database:\n                  key: k\n---\n"), "{new}");
-    assert!(new.contains("schedules: ['@daily']") && new.contains("mutexes:\n        - name: m\n"), "{new}");
+    assert!(
+        new.contains("schedules:\n  - '@daily'\n") && new.contains("mutexes:\n        - name: m\n"),
+        "{new}"
+    );
 }
 
 #[test]
