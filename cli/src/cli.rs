@@ -70,6 +70,10 @@ pub struct Global {
     /// Say more on stderr; twice for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// The same in the words of Argo's command line: debug is -v, trace -vv
+    #[arg(long, global = true, value_name = "LEVEL", hide = true)]
+    #[arg(value_parser = ["trace", "debug", "info", "warn", "error"])]
+    pub loglevel: Option<String>,
     /// Work as if started in that directory
     #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
@@ -110,6 +114,16 @@ impl ValueEnum for Output {
 }
 
 impl Global {
+    /// How much is said on stderr: 0, 1 or more.
+    pub fn verbosity(&self) -> u8 {
+        let asked = match self.loglevel.as_deref() {
+            Some("debug") => 1,
+            Some("trace") => 2,
+            Some(_) | None => 0,
+        };
+        self.verbose.max(asked)
+    }
+
     /// The form of lists and documents.
     pub fn format(&self) -> Option<Format> {
         match self.output {

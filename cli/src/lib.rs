@@ -81,7 +81,8 @@ fn harmless(message: &str) -> String {
 }
 
 fn start(cli: &Cli, console: &Console) -> Result {
-    if let Some(directory) = &cli.global.directory {
+    let global = &cli.global;
+    if let Some(directory) = &global.directory {
         std::env::set_current_dir(directory)
             .map_err(|error| Failure::not_found(format!("-C {}: {error}", directory.display())))?;
     }
@@ -98,7 +99,10 @@ fn start(cli: &Cli, console: &Console) -> Result {
     if let Some(done) = without_store(&cli.command, console) {
         return done;
     }
-    log_to_stderr(cli.global.verbose);
+    log_to_stderr(global.verbosity());
+    if global.verbosity() > 0 {
+        console.complain(&format!("CLI version {}", env!("CARGO_PKG_VERSION")));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

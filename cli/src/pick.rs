@@ -23,8 +23,8 @@ pub struct Pick {
     /// All whose fields match: metadata.name and metadata.namespace
     #[arg(long, value_name = "SELECTOR", conflicts_with = "names")]
     pub field_selector: Option<String>,
-    /// All of the namespace
-    #[arg(long, conflicts_with_all = ["names", "selector"])]
+    /// All of the namespace, or all that match the selector
+    #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use runner_store::{NewManifest, Store};
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::Manifest;
-use runner_workflows::resolve::{Catalog, ResolvedWorkflow, Submission, resolve};
+use runner_workflows::resolve::{Catalog, ResolvedWorkflow, Submission, freeze_invalid, resolve};
 use runner_workflows::spec::{ObjectMeta, Workflow, WorkflowSpec, WorkflowTemplateRef};
 use serde_json::{Value, json};
 
 use crate::catalog;
 use crate::check;
+use crate::commands::apply::Validate;
 use crate::exit::{Code, Failure, Result};
 use crate::manifests::{Loaded, report};
 use crate::names::{self, From};
@@ -38,6 +39,7 @@ pub async fn from_files(
     files: &[PathBuf],
     submission: &Submission,
     strict: bool,
+    validate: Validate,
 ) -> Result<Prepared> {
     let loaded = Loaded::read(files, strict)?;
     let mut diagnostics = loaded.diagnostics;
@@ -50,11 +52,12 @@ pub async fn from_files(
     for manifest in &loaded.manifests {
         match manifest {
             Manifest::Workflow(document) => {
-                one(manifest, &document.object, submission, &catalog, &mut diagnostics, &mut out.workflows);
+                let made = one(manifest, &document.object, submission, &catalog, validate, &mut diagnostics);
+                out.workflows.extend(made);
             }
             other => match check::storable(other, &namespace, wire.now()) {
                 Some(new) => {
-                    diagnostics.extend(check::store(other, &catalog));
+                    diagnostics.extend(validate.judge(check::store(other, &catalog)));
                     out.manifests.push(new);
                 }
                 None => diagnostics.push(
@@ -105,7 +108,12 @@ fn namespace(wire: &Wire, manifests: &[Manifest]) -> Result<String> {
 ///
 /// # Errors
 /// Exit code 4 when there is no such template, 3 when it is not valid.
-pub async fn from_stored(wire: &Wire, from: &str, submission: &Submission) -> Result<Prepared> {
+pub async fn from_stored(
+    wire: &Wire,
+    from: &str,
+    submission: &Submission,
+    validate: Validate,
+) -> Result<Prepared> {
     let from = names::parse_from(from)?;
     let catalog = stored_catalog(wire, &wire.namespace).await?;
     let workflow = match &from {
@@ -124,7 +132,7 @@ pub async fn from_stored(wire: &Wire, from: &str, submission: &Submission) -> Re
     let manifest = check::in_memory(&workflow)?;
     let mut diagnostics = Vec::new();
     let mut out = Prepared { namespace: wire.namespace.clone(), ..Prepared::default() };
-    one(&manifest, &workflow, submission, &catalog, &mut diagnostics, &mut out.workflows);
+    out.workflows.extend(one(&manifest, &workflow, submission, &catalog, validate, &mut diagnostics));
     report(&wire.console, &diagnostics, "nothing was stored")?;
     Ok(out)
 }
@@ -167,27 +175,33 @@ async fn from_cron(wire: &Wire, name: &str) -> Result<Workflow> {
     })
 }
 
+/// What is to be run of a workflow: with problems nothing, unless the user wants to see it fail with them.
 fn one(
     manifest: &Manifest,
     workflow: &Workflow,
     submission: &Submission,
     catalog: &Catalog,
+    validate: Validate,
     diagnostics: &mut Vec<Diagnostic>,
-    out: &mut Vec<ResolvedWorkflow>,
-) {
-    let before = diagnostics.iter().filter(|d| d.is_error()).count();
-    diagnostics.extend(check::submit(manifest, submission, catalog));
-    if diagnostics.iter().filter(|d| d.is_error()).count() > before {
-        return;
+) -> Option<ResolvedWorkflow> {
+    let mut found = check::submit(manifest, submission, catalog);
+    if !found.iter().any(Diagnostic::is_error) {
+        match resolve(workflow, submission, catalog) {
+            Ok(resolved) => {
+                diagnostics.extend(found);
+                return Some(resolved);
+            }
+            Err(problems) => found.extend(problems.into_iter().map(|problem| {
+                let place = problem.span.clone().or_else(|| Some(manifest.origin().span(&[])));
+                let object = problem.object.clone().unwrap_or_else(|| manifest.label());
+                problem.at(place).object(object)
+            })),
+        }
     }
-    match resolve(workflow, submission, catalog) {
-        Ok(resolved) => out.push(resolved),
-        Err(problems) => diagnostics.extend(problems.into_iter().map(|problem| {
-            let place = problem.span.clone().or_else(|| Some(manifest.origin().span(&[])));
-            let object = problem.object.clone().unwrap_or_else(|| manifest.label());
-            problem.at(place).object(object)
-        })),
-    }
+    let wrong = found.iter().filter(|problem| problem.is_error()).map(|problem| problem.message.to_string());
+    let why = wrong.collect::<Vec<_>>().join("; ");
+    diagnostics.extend(validate.judge(found));
+    (!validate.validate).then(|| freeze_invalid(workflow, submission, why))
 }
 
 async fn stored_catalog(wire: &Wire, namespace: &str) -> Result<Catalog> {

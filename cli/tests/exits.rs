@@ -106,6 +106,16 @@ fn code_4_is_not_found() {
 }
 
 #[test]
+fn more_is_said_with_the_flags_of_both_command_lines() {
+    let place = Place::new();
+    for flag in ["-v", "--loglevel=debug"] {
+        place.run(&[flag, "list"]).code(0).err_has("CLI version ");
+    }
+    assert_eq!(place.run(&["--loglevel", "warn", "list"]).code(0).err, "no workflows\n");
+    place.run(&["--loglevel", "loud", "list"]).code(2);
+}
+
+#[test]
 fn code_5_is_waiting_for_a_person() {
     let place = Place::new();
     let ran = place.run(&["submit", "approve.yaml", "--wait", "--no-suspend"]).code(5);

@@ -225,8 +225,54 @@ fn delete_removes_the_run_and_its_logs() {
     assert_eq!(place.run(&["list", "-o", "json"]).code(0).out, "[]\n");
     let left: Vec<_> = std::fs::read_dir(place.path().join(".runner/attempts")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-    place.run(&["delete", "one"]).code(4);
-    place.run(&["delete", "one", "--ignore-not-found"]).code(0);
+    place.run(&["delete", "one"]).code(0).out_has("Workflow 'one' not found");
+    let silent = place.run(&["delete", "one", "--ignore-not-found"]).code(0);
+    assert_eq!((silent.out.as_str(), silent.err.as_str()), ("", ""));
+}
+
+#[test]
+fn delete_takes_all_of_a_selector_and_goes_on_after_a_name_that_is_gone() {
+    let place = Place::new();
+    place.run(&["delete", "nobody"]).code(0).out_has("Workflow 'nobody' not found");
+    for (name, label) in [("one", "a=1"), ("two", "a=2"), ("three", "a=2")] {
+        place.run(&["submit", "hello.yaml", "--name", name, "-l", label]).code(0);
+    }
+    let said = place.run(&["delete", "--all", "-l", "a=1"]).code(0).out;
+    assert_eq!(said, "Workflow 'one' deleted\n");
+    let said = place.run(&["delete", "nobody", "two", "-o", "json"]).code(0).json();
+    assert_eq!((&said[0]["result"], &said[1]["result"]), (&"not found".into(), &"deleted".into()), "{said}");
+    assert_eq!(place.run(&["list", "-o", "name"]).code(0).out, "three\n");
+}
+
+#[test]
+fn what_is_not_valid_is_stored_and_fails_only_when_it_is_asked_for() {
+    let place = Place::new();
+    let head = "apiVersion: argoproj.io/v1alpha1\nkind: ";
+    let spec = "spec:\n  entrypoint: main\n  onExit: bye\n  templates:\n  - {name: main, suspend: {duration: '0'}}\n  - name: bye\n    \
+        steps: [[{name: x, templateRef: {name: nowhere, template: x}}]]\n";
+    place.write("t.yaml", &format!("{head}WorkflowTemplate\nmetadata: {{name: t}}\n{spec}"));
+    let run = "Workflow\nmetadata: {name: w}\nspec: {workflowTemplateRef: {name: t}}\n";
+    place.write("w.yaml", &format!("{head}{run}"));
+    place.run(&["apply", "-f", "t.yaml"]).code(3).err_has("nothing was stored");
+    assert!(!place.has_store());
+    let stored = place.run(&["apply", "--validate=false", "-f", "t.yaml"]).code(0);
+    stored.out_has("workflowtemplate/t created").err_has("warning[template-ref-not-found]");
+    place.run(&["submit", "w.yaml"]).code(3).err_has("nowhere.x not found");
+    place.run(&["submit", "--from", "wftmpl/t"]).code(3).err_has("nowhere.x not found");
+    assert_eq!(place.run(&["list", "-o", "json"]).code(0).out, "[]\n");
+    place.run(&["submit", "w.yaml", "--validate=false"]).code(1);
+    let run = place.run(&["get", "w", "-o", "json"]).code(0).json();
+    assert_eq!(
+        (&run["status"]["phase"], run["status"]["nodes"].is_null()),
+        (&"Failed".into(), true),
+        "{run}"
+    );
+    let message = run["status"]["message"].as_str().unwrap();
+    assert!(message.starts_with("invalid spec: ") && message.contains("nowhere.x not found"), "{message}");
+    place.run(&["retry", "w"]).code(1);
+    place.run(&["db", "verify"]).code(0);
+    place.run(&["submit", "w.yaml", "--validate=maybe"]).code(2);
+    place.run(&["submit", "hello.yaml", "--validate=false"]).code(0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use runner_runners::SecretData;
 use runner_store::NewManifest;
-use runner_workflows::diagnostic::Diagnostic;
+use runner_workflows::diagnostic::{Diagnostic, Severity};
 use runner_workflows::parse::Manifest;
 
 use crate::exit::{Code, Failure, Result};
@@ -31,6 +31,50 @@ pub struct Args {
     /// Unknown fields are errors
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    validate: Validate,
+}
+
+/// The flag of kubectl that stores what is not valid: as a cluster does, which knows no rules of Argo.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Validate {
+    /// With =false, problems of validation are only warned of
+    #[arg(long, value_name = "BOOL", default_value_t = true, hide_default_value = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub validate: bool,
+}
+
+impl Default for Validate {
+    fn default() -> Self {
+        Self::ON
+    }
+}
+
+impl Validate {
+    /// As it is without the flag.
+    pub const ON: Self = Self { validate: true };
+
+    /// What is found wrong: as it is, or as warnings.
+    pub fn judge(self, problems: impl IntoIterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+        let soften = |mut problem: Diagnostic| {
+            if !self.validate && problem.is_error() {
+                problem.severity = Severity::Warning;
+            }
+            problem
+        };
+        problems.into_iter().map(soften).collect()
+    }
+}
+
+/// How files are stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Storing {
+    /// Unknown fields are errors.
+    pub(crate) strict: bool,
+    /// Nothing is stored.
+    pub(crate) dry_run: bool,
+    /// Whether problems refuse.
+    pub(crate) validate: Validate,
 }
 
 pub(crate) const LONG: &str = "Examples:
@@ -38,23 +82,33 @@ pub(crate) const LONG: &str = "Examples:
   $ runner apply -f templates.yaml --dry-run
 
 Stores WorkflowTemplates, ClusterWorkflowTemplates, CronWorkflows, ConfigMaps and Secrets, so that workflows can \
-refer to them. Secrets are kept in a file of their own that only the owner can read, not in the database. Applying the same file again changes nothing. A Workflow is not applied: submit it.";
+refer to them. Secrets are kept in a file of their own that only the owner can read, not in the database. Applying the same file again changes nothing. A Workflow is not applied: submit it.
+
+What is not valid is refused. With --validate=false it is stored all the same, as a cluster would: a run that needs it is \
+refused, or with `submit --validate=false` fails at once and says why.";
 
 /// Applies.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     let files = if args.filename.is_empty() { &args.files } else { &args.filename };
-    store_files(wire, files, args.strict, args.dry_run, &|_| true).await
+    let storing = Storing { strict: args.strict, dry_run: args.dry_run, validate: args.validate };
+    store_files(wire, files, storing, &|_| true).await
+}
+
+impl Storing {
+    /// What is valid is stored.
+    pub(crate) fn checked(strict: bool) -> Self {
+        Self { strict, dry_run: false, validate: Validate::ON }
+    }
 }
 
 /// Validates and stores what `wanted` lets through. Nothing is stored when anything is wrong.
 pub(crate) async fn store_files(
     wire: &Wire,
     files: &[PathBuf],
-    strict: bool,
-    dry_run: bool,
+    storing: Storing,
     wanted: &(dyn Fn(&Manifest) -> bool + Sync),
 ) -> Result {
-    let loaded = Loaded::read(files, strict)?;
+    let loaded = Loaded::read(files, storing.strict)?;
     let mut diagnostics = loaded.diagnostics;
     let mut known = match wire.existing().await? {
         Some(store) => catalog::templates(store.as_ref(), &wire.namespace).await?,
@@ -78,7 +132,7 @@ pub(crate) async fn store_files(
                 diagnostics.push(problem.at(Some(manifest.origin().span(&[]))));
             }
             Some(one) => {
-                diagnostics.extend(check::lint(manifest, &known, strict));
+                diagnostics.extend(storing.validate.judge(check::lint(manifest, &known, storing.strict)));
                 new.push(one);
             }
             None => {
@@ -96,7 +150,7 @@ pub(crate) async fn store_files(
     if new.is_empty() && secrets.is_empty() {
         return Err(Failure::new(Code::Invalid, "the files hold nothing to store"));
     }
-    put_all(wire, new, &secrets, dry_run).await
+    put_all(wire, new, &secrets, storing.dry_run).await
 }
 
 /// A Secret to keep: namespace, name, data.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::apply::{Storing, Validate};
 use super::template;
 use crate::exit::Result;
 use crate::wire::Wire;
@@ -25,6 +26,8 @@ enum Action {
         /// Unknown fields are errors
         #[arg(long)]
         strict: bool,
+        #[command(flatten)]
+        validate: Validate,
     },
     /// Check templates without storing them
     #[command(long_about = LINT)]
@@ -87,9 +90,10 @@ Deletes stored templates. Workflows that were submitted from them are not touche
 /// Carries out.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     match &args.action {
-        Action::Apply { files, strict } => {
+        Action::Apply { files, strict, validate } => {
             let wanted = |m: &runner_workflows::parse::Manifest| m.kind() == KIND;
-            super::apply::store_files(wire, files, *strict, false, &wanted).await
+            let storing = Storing { strict: *strict, dry_run: false, validate: *validate };
+            super::apply::store_files(wire, files, storing, &wanted).await
         }
         Action::Lint { files, strict } => {
             super::lint::run(&super::lint::Args::of(files, *strict, KIND), &wire.console)

@@ -152,7 +152,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         Action::Run { length } => drive(wire, *length).await,
         Action::Create { files, strict } => {
             let wanted = |m: &Manifest| m.kind() == KIND;
-            super::apply::store_files(wire, files, *strict, false, &wanted).await
+            let storing = super::apply::Storing::checked(*strict);
+            super::apply::store_files(wire, files, storing, &wanted).await
         }
         Action::List { all_namespaces } => show::list(wire, *all_namespaces).await,
         Action::Get { name } => show::get(wire, name).await,

@@ -9,8 +9,10 @@ use runner_store::Store;
 
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Outcome, Style, Until, follow};
+use crate::names::Known;
 use crate::output::list::Entry;
 use crate::output::results::Results;
+use crate::output::text;
 use crate::pick::{self, Pick};
 use crate::signals::Signals;
 use crate::wire::{Engine, Wire};
@@ -41,7 +43,7 @@ pub struct Args {
     /// Terminate workflows that have not ended, then delete them
     #[arg(long)]
     force: bool,
-    /// A workflow that does not exist is no error
+    /// Do not mention workflows that do not exist
     #[arg(long)]
     ignore_not_found: bool,
 }
@@ -50,16 +52,16 @@ pub(crate) const LONG: &str = "Examples:
   $ runner delete hello --dry-run
   $ runner delete --completed --older 7d
 
-Deletes workflows: their history, logs and artifacts. Workflows that have not ended are refused unless --force.";
+Deletes workflows: their history, logs and artifacts. Workflows that have not ended are refused unless --force. \
+One that does not exist is mentioned, and is no error.";
 
 /// Deletes.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
+    let mut results = Results::new(&wire.console);
     let Some(store) = wire.existing().await? else {
-        return if args.ignore_not_found || args.pick.names.is_empty() {
-            Ok(Code::Ok)
-        } else {
-            Err(wire.no_store())
-        };
+        args.pick.names.iter().try_for_each(|name| missing(args, &mut results, name))?;
+        results.finish()?;
+        return Ok(Code::Ok);
     };
     let filtered = args.older.is_some()
         || args.completed
@@ -67,10 +69,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         || !args.status.is_empty()
         || args.prefix.is_some();
     let pick = Pick { all: args.pick.all || (args.pick.nothing() && filtered), ..clone(&args.pick) };
-    let names = match pick::any(wire, &store, &pick).await {
-        Err(failure) if failure.code == Code::NotFound && args.ignore_not_found => return Ok(Code::Ok),
-        other => other?,
-    };
+    let (names, absent) = found(wire, &store, &pick).await?;
+    absent.iter().try_for_each(|name| missing(args, &mut results, name))?;
     let mut chosen = Vec::new();
     for known in names {
         if let Some(row) = store.get_workflow(&wire.namespace, &known.name).await? {
@@ -81,10 +81,12 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         }
     }
     if chosen.is_empty() {
-        wire.console.hint("no workflow matches");
+        if absent.is_empty() {
+            wire.console.hint("no workflow matches");
+        }
+        results.finish()?;
         return Ok(Code::Ok);
     }
-    let mut results = Results::new(&wire.console);
     if pick.dry_run {
         for Entry { name, .. } in &chosen {
             results.add("Workflow", name, "unchanged", &format!("Workflow '{name}' deleted (dry-run)"))?;
@@ -106,6 +108,31 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     engine.shutdown(Leave::Park).await;
     results.finish()?;
     code
+}
+
+/// The workflows that are meant, and the names that no workflow has.
+async fn found(wire: &Wire, store: &Arc<dyn Store>, pick: &Pick) -> Result<(Vec<Known>, Vec<String>)> {
+    let (mut known, mut absent) = (Vec::new(), Vec::new());
+    if pick.names.is_empty() {
+        return Ok((pick::any(wire, store, pick).await?, absent));
+    }
+    for name in &pick.names {
+        let alone = Pick { names: vec![name.clone()], ..clone(pick) };
+        match pick::any(wire, store, &alone).await {
+            Ok(one) => known.extend(one.into_iter().filter(|one| !known.contains(one)).collect::<Vec<_>>()),
+            Err(failure) if failure.code == Code::NotFound => absent.push(name.clone()),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((known, absent))
+}
+
+/// As Argo and unlike kubectl: what is gone already is as it should be, so a script may ask twice.
+fn missing(args: &Args, results: &mut Results<'_>, name: &str) -> Result<()> {
+    if args.ignore_not_found {
+        return Ok(());
+    }
+    results.add("Workflow", name, "not found", &format!("Workflow '{}' not found", text::plain(name)))
 }
 
 async fn one(args: &Args, wire: &Wire, store: &Arc<dyn Store>, engine: &Engine, entry: &Entry) -> Result<()> {

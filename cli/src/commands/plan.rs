@@ -13,6 +13,7 @@ use runner_workflows::needs::{Need, NeedKind};
 use runner_workflows::resolve::{ResolvedWorkflow, Submission};
 use serde_json::Value;
 
+use super::apply::Validate;
 use crate::exit::{Code, Failure, Result};
 use crate::output::Format;
 use crate::output::plan::{Cached, Estimated, Needed, Shown};
@@ -61,8 +62,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     parameters.extend(args.parameters.iter().cloned());
     let submission = Submission { parameters, entrypoint: args.entrypoint.clone(), ..Submission::default() };
     let prepared = match &args.from {
-        Some(from) => prepare::from_stored(wire, from, &submission).await?,
-        None => prepare::from_files(wire, &args.files, &submission, false).await?,
+        Some(from) => prepare::from_stored(wire, from, &submission, Validate::ON).await?,
+        None => prepare::from_files(wire, &args.files, &submission, false, Validate::ON).await?,
     };
     let wire = &wire.within(&prepared.namespace);
     let brought: BTreeSet<String> = prepared

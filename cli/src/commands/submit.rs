@@ -10,6 +10,7 @@ use runner_events::cron::SCHEDULED_TIME;
 use runner_store::Store;
 use runner_workflows::resolve::{ResolvedWorkflow, Submission};
 
+use super::apply::Validate;
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Style, Until};
 use crate::output::{Console, Format};
@@ -93,6 +94,9 @@ pub struct Args {
     /// Unknown fields are errors
     #[arg(long)]
     pub strict: bool,
+    /// Whether what is not valid is refused
+    #[command(flatten)]
+    pub validate: Validate,
 }
 
 pub(crate) const LONG: &str = "Examples:
@@ -100,7 +104,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner submit hello.yaml -p message=hi -o name
 
 Checks the files, records the workflows and runs them in this process until they end, with the tree of their nodes \
-on a terminal and one line per event elsewhere. Templates and ConfigMaps in the same files are stored first.
+on a terminal and one line per event elsewhere. Templates and ConfigMaps in the same files are stored first. A \
+workflow that is not valid is refused; with --validate=false it is recorded, and fails at once with the reason.
 
 Ctrl-C stops scheduling and leaves with exit code 130; steps that run go on, and `runner resume NAME` continues. \
 A second Ctrl-C leaves at once. With -d a background process of this program runs everything in the store that is \
@@ -117,8 +122,8 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     run::logs_alone(&wire.console, args.log)?;
     let submission = submission(args)?;
     let prepared = match &args.from {
-        Some(from) => prepare::from_stored(wire, from, &submission).await?,
-        None => prepare::from_files(wire, &args.files, &submission, args.strict).await?,
+        Some(from) => prepare::from_stored(wire, from, &submission, args.validate).await?,
+        None => prepare::from_files(wire, &args.files, &submission, args.strict, args.validate).await?,
     };
     let wire = &wire.within(&prepared.namespace);
     if args.name.is_some() && prepared.workflows.len() > 1 {

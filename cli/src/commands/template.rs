@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use runner_store::Manifest as Stored;
 use serde_json::Value;
 
+use super::apply::{Storing, Validate};
 use crate::exit::{Code, Failure, Result};
 use crate::output::results::Results;
 use crate::output::table::Table;
@@ -30,6 +31,8 @@ enum Action {
         /// Unknown fields are errors
         #[arg(long)]
         strict: bool,
+        #[command(flatten)]
+        validate: Validate,
     },
     /// Check templates without storing them
     #[command(long_about = LINT)]
@@ -109,9 +112,10 @@ fn kind(cluster: bool) -> &'static str {
 /// Carries out.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     match &args.action {
-        Action::Apply { files, strict } => {
+        Action::Apply { files, strict, validate } => {
             let wanted = |m: &runner_workflows::parse::Manifest| m.kind().ends_with("WorkflowTemplate");
-            super::apply::store_files(wire, files, *strict, false, &wanted).await
+            let storing = Storing { strict: *strict, dry_run: false, validate: *validate };
+            super::apply::store_files(wire, files, storing, &wanted).await
         }
         Action::Lint { files, strict } => {
             super::lint::run(&super::lint::Args::of(files, *strict, kind(false)), &wire.console)

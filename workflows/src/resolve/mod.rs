@@ -97,6 +97,18 @@ pub fn resolve(
     Ok(out)
 }
 
+/// Freezes a workflow that cannot run, as it was written, with the reason: Argo stores such a one too, and fails it
+/// with the message `invalid spec: …` when its controller looks at it first.
+pub fn freeze_invalid(workflow: &Workflow, submission: &Submission, why: String) -> ResolvedWorkflow {
+    let mut workflow = workflow.clone();
+    apply_submission(&mut workflow, submission);
+    normalize_spec(&mut workflow.spec);
+    arguments::override_parameters(&mut workflow.spec, &submission.parameters);
+    let mut out = ResolvedWorkflow::new(workflow.metadata, workflow.spec);
+    out.invalid = Some(why);
+    out
+}
+
 /// Argo's label with the name of the template that a workflow was made from; estimates look for it.
 fn reference_label(reference: &WorkflowTemplateRef) -> &'static str {
     if reference.cluster_scope {

@@ -34,6 +34,9 @@ pub struct ResolvedWorkflow {
     /// What the engine demanded when it took the workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referencing: Option<TemplateReferencing>,
+    /// Why nothing can be made of it, for a workflow that was recorded all the same: it ends Failed at its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
     /// Version of this serialized form.
     pub version: u32,
     /// Templates with defaults merged in, built on first use.
@@ -47,6 +50,7 @@ impl PartialEq for ResolvedWorkflow {
             && self.spec == other.spec
             && self.stored_templates == other.stored_templates
             && self.config_maps == other.config_maps
+            && self.invalid == other.invalid
             && self.version == other.version
     }
 }

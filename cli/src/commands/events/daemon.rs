@@ -17,6 +17,7 @@ use runner_events::sensors::Options;
 use runner_sensors::machine::{Compat, Gate};
 
 use super::settings::{self, GATED};
+use crate::commands::apply::{Storing, store_files};
 use crate::exit::{Code, Failure, Result};
 use crate::signals::Signals;
 use crate::wire::Wire;
@@ -58,7 +59,8 @@ Nothing is executed until config.toml says so:
 pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
     let settings = settings::Settings::load()?;
     if !args.triggers.is_empty() {
-        crate::commands::apply::store_files(wire, &args.triggers, false, false, &|_| true).await?;
+        let storing = Storing::checked(false);
+        store_files(wire, &args.triggers, storing, &|_| true).await?;
     }
     let listen = listen(args, &settings)?;
     let mut signals = Signals::listen()?;

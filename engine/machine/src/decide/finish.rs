@@ -18,8 +18,8 @@ impl Turn<'_> {
         if self.status.phase.completed() {
             return;
         }
-        if let Some(message) = self.status.unusable.clone() {
-            self.end(WorkflowPhase::Error, message);
+        if let Some((phase, message)) = self.cannot_run() {
+            self.end(phase, message);
             return;
         }
         if !self.locked() {
@@ -83,6 +83,15 @@ impl Turn<'_> {
             }
         }
         self.conclude();
+    }
+
+    /// The end of a run that never was one: its status is of no use, or its spec is.
+    fn cannot_run(&self) -> Option<(WorkflowPhase, String)> {
+        if let Some(message) = &self.status.unusable {
+            return Some((WorkflowPhase::Error, message.clone()));
+        }
+        let invalid = self.plan.workflow.invalid.as_ref();
+        invalid.map(|why| (WorkflowPhase::Failed, format!("invalid spec: {why}")))
     }
 
     /// True when the run holds its locks or needs none; otherwise it queues for them.

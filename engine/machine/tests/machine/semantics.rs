@@ -375,6 +375,19 @@ fn f61_a_run_that_ends_above_a_waiting_node_gives_its_place_in_the_queue_back() 
 }
 
 #[test]
+fn a_run_whose_spec_is_invalid_fails_before_anything_else() {
+    let mut run = steps("- - {name: a, template: c}");
+    let mut invalid = (*run.plan.workflow).clone();
+    invalid.spec.suspend = Some(true);
+    invalid.invalid = Some("there is no c".to_owned());
+    run.plan = runner_machine::Plan::new(std::sync::Arc::new(invalid)).unwrap();
+    run.ends(W::Failed);
+    assert_eq!(run.status.message, "invalid spec: there is no c");
+    assert_eq!(run.status.node_count(), 0);
+    run.replays();
+}
+
+#[test]
 fn an_ended_run_is_archived_once_and_a_retry_brings_it_back() {
     let mut run = steps("- - {name: a, template: c}").on("a", fails());
     run.feed(runner_machine::Input::Begin);
