@@ -2,11 +2,14 @@
 //! Excuses nothing in a conformance run: only the test run reads it, as a ratchet.
 //!
 //! Format of `tests/conformance-known.txt`: one case per line, `<corpus> <id> #<issue> <reason>`; `//` starts a
-//! comment line.
+//! comment line. `#<issue>!` says that the judgement of the corpus is wrong, which only a judged case can be: no defect.
 
 use std::collections::BTreeMap;
 
 use super::outcome::{CaseResult, Outcome};
+
+/// Behind the issue number of a case that the corpus judges wrongly.
+const MISJUDGED: char = '!';
 
 /// Cases that are known to fail, by corpus and id.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +34,8 @@ impl Known {
             let (Some(corpus), Some(id), Some(issue)) = (words.next(), words.next(), words.next()) else {
                 return Err(wrong("needs corpus, id, #issue and reason"));
             };
-            if issue.strip_prefix('#').is_none_or(|digits| digits.parse::<u32>().is_err()) {
+            let digits = issue.strip_prefix('#').map(|rest| rest.strip_suffix(MISJUDGED).unwrap_or(rest));
+            if digits.is_none_or(|digits| digits.parse::<u32>().is_err()) {
                 return Err(wrong("has no issue number"));
             }
             let reason = words.collect::<Vec<_>>().join(" ");
@@ -48,6 +52,12 @@ impl Known {
     /// Why this case is known to fail.
     pub fn reason(&self, corpus: &str, id: &str) -> Option<&str> {
         self.entries.get(&(corpus.to_owned(), id.to_owned())).map(String::as_str)
+    }
+
+    /// Whether this case fails only because the corpus judges it wrongly.
+    pub fn misjudged(&self, corpus: &str, id: &str) -> bool {
+        let issue = self.reason(corpus, id).and_then(|reason| reason.split(' ').next());
+        issue.is_some_and(|issue| issue.ends_with(MISJUDGED))
     }
 
     /// How many are listed for a corpus.
@@ -67,6 +77,12 @@ impl Known {
                 }
                 (Outcome::Passed, Some(_)) => {
                     wrong.push(format!("{} {} passes now: take it off the list", result.corpus, result.id));
+                }
+                (Outcome::Failed(_), Some(_))
+                    if self.misjudged(&result.corpus, &result.id) && result.confidence != "judged" =>
+                {
+                    let (corpus, id, confidence) = (&result.corpus, &result.id, &result.confidence);
+                    wrong.push(format!("{corpus} {id} is {confidence}: it cannot be a wrong judgement"));
                 }
                 (Outcome::Failed(_), Some(_)) | (Outcome::Passed, None) | (Outcome::Skipped(_), _) => {}
             }
@@ -96,6 +112,18 @@ mod tests {
         assert_eq!(wrong.len(), 2, "{wrong:?}");
         assert!(wrong.iter().any(|text| text.contains("b passes now")));
         assert!(wrong.iter().any(|text| text.contains("c fails: no")));
+    }
+
+    #[test]
+    fn only_a_judged_case_can_be_judged_wrongly() {
+        let known =
+            Known::parse("workflows/lint a #3! it exits with 1\nworkflows/lint b #3 not yet\n").unwrap();
+        assert!(known.misjudged("workflows/lint", "a") && !known.misjudged("workflows/lint", "b"));
+        let mut judged = result("a", Outcome::Failed(vec!["no".into()]));
+        judged.confidence = "judged".into();
+        assert!(known.review(&[judged.clone()]).is_empty());
+        judged.confidence = "go-asserted".into();
+        assert!(known.review(&[judged])[0].contains("cannot be a wrong judgement"));
     }
 
     #[test]

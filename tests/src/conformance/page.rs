@@ -47,6 +47,7 @@ pub fn page(report: &Report, known: &Known, table: &str) -> String {
     let Tally { passed, failed, skipped } = report.total();
     line(&mut out, &format!("| all | | {passed} | {failed} | {skipped} |"));
     let mut failures = Vec::new();
+    let mut misjudged = Vec::new();
     let mut skips = Vec::new();
     for result in &report.results {
         let label = format!("`{}` {}", result.id, result.corpus);
@@ -54,7 +55,11 @@ pub fn page(report: &Report, known: &Known, table: &str) -> String {
             Outcome::Passed => {}
             Outcome::Failed(_) => {
                 let reason = known.reason(&result.corpus, &result.id).unwrap_or("not reviewed yet");
-                failures.push(format!("- {label}: {reason}"));
+                let list = match known.misjudged(&result.corpus, &result.id) {
+                    true => &mut misjudged,
+                    false => &mut failures,
+                };
+                list.push(format!("- {label}: {reason}"));
             }
             Outcome::Skipped(why) => skips.push(why.clone()),
         }
@@ -62,6 +67,10 @@ pub fn page(report: &Report, known: &Known, table: &str) -> String {
     if !failures.is_empty() {
         line(&mut out, "\n## Cases that fail\n");
         failures.iter().for_each(|text| line(&mut out, text));
+    }
+    if !misjudged.is_empty() {
+        line(&mut out, "\n## Cases that the corpus judges wrongly\n");
+        misjudged.iter().for_each(|text| line(&mut out, text));
     }
     skips.sort();
     if !skips.is_empty() {
