@@ -12,6 +12,7 @@ use runner_controller::{
 use runner_kubernetes::KubernetesRunner;
 use runner_machine::Command;
 use runner_pods::container::{ContainerConfig, ContainerRunner};
+use runner_runners::typed::HttpPolicy;
 use runner_runners::{ArtifactRepository, Cluster, Objects, ProcessConfig, ProcessRunner, Runner};
 use runner_store::{SqliteStore, Store, StreamId};
 use tokio::runtime::Handle;
@@ -236,7 +237,7 @@ impl Wire {
         config.images.clone_from(&self.config.runners.process.images);
         config.hidden.push(self.state_dir()?);
         config.typed.plugins.clone_from(&self.config.runners.plugins);
-        config.typed.http = self.config.runners.http.unwrap_or_default();
+        config.typed.http = self.http();
         config.typed.cluster = self.cluster();
         Ok(config)
     }
@@ -247,6 +248,11 @@ impl Wire {
             .clone()
             .or(self.config.runners.kubernetes.cluster())
             .located(|name| std::env::var(name).ok())
+    }
+
+    /// What typed steps and triggers may reach by HTTP.
+    pub fn http(&self) -> HttpPolicy {
+        self.config.runners.http.unwrap_or_default()
     }
 
     /// Where steps, event sources and triggers get ConfigMaps and Secrets from. Needs a runtime around it.

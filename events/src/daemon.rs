@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use runner_controller::{Clock, Controller, Ids, IsDead};
-use runner_runners::Objects;
+use runner_runners::typed::HttpPolicy;
+use runner_runners::{Cluster, Objects};
 use runner_sensors::spec::EventSource;
 use runner_store::{Catalog, Inbox, Manifest};
 use tokio::sync::Notify;
@@ -56,6 +57,12 @@ pub struct Settings {
     pub rules: Option<Arc<Rules>>,
     /// Workflows are only recorded, for an engine in another process.
     pub detached: bool,
+    /// Where the kubeconfig of this process is, for triggers on objects of a cluster.
+    pub cluster: Cluster,
+    /// What `http` triggers may reach.
+    pub http: HttpPolicy,
+    /// Where Slack's API is, when it is not Slack's own.
+    pub slack_api: Option<String>,
     /// Name in leases, when it is not that of the process (tests with several daemons in one).
     pub owner: Option<String>,
 }
@@ -71,6 +78,9 @@ impl Default for Settings {
             allowed: Allowed::default(),
             rules: None,
             detached: false,
+            cluster: Cluster::default(),
+            http: HttpPolicy::default(),
+            slack_api: None,
             owner: None,
         }
     }
@@ -130,7 +140,11 @@ impl Daemon {
         let bus = bus.named(owner, Arc::clone(&parts.is_dead));
         let news = Arc::new(Notify::new());
         let (controller, objects) = (parts.controller.clone(), Arc::clone(&parts.objects));
-        let hands = Hands::new(controller, bus.clone(), objects, settings.detached)?;
+        let mut hands = Hands::new(controller, bus.clone(), objects, settings.detached, settings.http)?;
+        hands.cluster = settings.cluster.clone();
+        if let Some(api) = &settings.slack_api {
+            hands.slack_api.clone_from(api);
+        }
         let webhooks = Webhooks::default();
         let mut hooks = settings.hooks.clone();
         let closed = close(&mut hooks, &settings);

@@ -11,6 +11,7 @@ pub mod cron;
 pub mod daemon;
 pub mod devctl;
 pub mod ingress;
+mod kubeconfig;
 pub mod sensors;
 pub mod sources;
 pub mod triggers;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 use url::Host;
 
 use crate::typed::HttpPolicy;
@@ -34,24 +34,27 @@ pub struct Wanted {
 /// # Errors
 /// A text when TLS cannot be set up.
 pub fn client(wanted: Wanted) -> Result<Client, String> {
-    // Somebody else may have chosen the provider already: it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        let mut builder = Client::builder()
-            .user_agent("runner")
-            .connect_timeout(CONNECT)
-            .dns_resolver(std::sync::Arc::new(Guarded(wanted.policy)))
-            .redirect(Policy::custom(move |attempt| follow(attempt, wanted)));
-        if let Some(timeout) = wanted.timeout {
-            builder = builder.timeout(timeout);
-        }
-        builder.tls_danger_accept_invalid_certs(wanted.insecure)
-    };
+    let builder = || builder(wanted).tls_danger_accept_invalid_certs(wanted.insecure);
     // A machine without any certificates can still speak http.
     builder()
         .build()
         .or_else(|_| builder().tls_certs_only([]).build())
         .map_err(|error| format!("http client: {}", chain(&error)))
+}
+
+/// The same before it is made, for those who add authorities and certificates of their own.
+pub fn builder(wanted: Wanted) -> ClientBuilder {
+    // Somebody else may have chosen the provider already: it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent("runner")
+        .connect_timeout(CONNECT)
+        .dns_resolver(std::sync::Arc::new(Guarded(wanted.policy)))
+        .redirect(Policy::custom(move |attempt| follow(attempt, wanted)));
+    match wanted.timeout {
+        Some(timeout) => builder.timeout(timeout),
+        None => builder,
+    }
 }
 
 /// Parses an address and refuses those that must not be asked.

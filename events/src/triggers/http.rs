@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use runner_runners::typed::HttpPolicy;
+use runner_runners::web::{self, Wanted};
 use runner_sensors::event::Events;
 use runner_sensors::parameter;
 use runner_sensors::spec::HttpTrigger;
@@ -27,12 +29,16 @@ impl Hands {
         let method = reqwest::Method::from_bytes(method.as_bytes())
             .map_err(|_| Failed::never(format!("`{method}` is no HTTP method")))?;
         let timeout = http.timeout.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+        let wanted = self.wanted(order, http);
+        let url = web::address(&http.url, wanted.policy)
+            .map_err(|why| Failed::never(stranger(order, http, &why)))?;
         let client = match &http.tls {
-            Some(tls) => self.client_with(tls, &order.namespace)?,
-            None => self.client.clone(),
+            Some(tls) => self.client_with(tls, &order.namespace, wanted)?,
+            None if wanted.policy == self.http && !wanted.secret => self.client.clone(),
+            None => web::client(wanted).map_err(Failed::never)?,
         };
         let mut request = client
-            .request(method.clone(), &http.url)
+            .request(method.clone(), url)
             .timeout(timeout.map_or(TIMEOUT, Duration::from_secs))
             .headers(self.headers(order, http, events)?);
         if let Some(basic) = &http.basic_auth {
@@ -45,7 +51,10 @@ impl Hands {
             request = request.body(payload);
         }
         let answer = request.send().await;
-        let answer = answer.map_err(|error| Failed::now(format!("{method}: {}", error.without_url())))?;
+        let answer = answer.map_err(|error| {
+            let why = web::chain(&error.without_url());
+            Failed::now(format!("{method}: {}", stranger(order, http, &why)))
+        })?;
         let status = answer.status();
         let good = if allowed.is_empty() {
             status.is_success()
@@ -54,6 +63,14 @@ impl Hands {
         };
         let message = format!("{method} {} answered {status}", host(&http.url));
         if good { Ok(Done { message, workflow: None }) } else { Err(Failed::now(message)) }
+    }
+
+    /// What a request may reach: where an event says to which server it goes, no address of this network (V27). With
+    /// secrets it follows no redirect to another server (V29).
+    fn wanted(&self, order: &Order, http: &HttpTrigger) -> Wanted {
+        let deny_private = self.http.deny_private || is_from_event(order, http);
+        let secret = http.basic_auth.is_some() || !http.secure_headers.is_empty();
+        Wanted { policy: HttpPolicy { deny_private, ..self.http }, secret, ..Wanted::default() }
     }
 
     fn headers(&self, order: &Order, http: &HttpTrigger, events: &Events) -> Result<HeaderMap, Failed> {
@@ -113,6 +130,24 @@ impl Hands {
         let text = value.expose_text().ok_or_else(|| Failed::never(format!("secret `{name}` is no text")))?;
         Ok(text.trim_end_matches(['\n', '\r']).to_owned())
     }
+}
+
+/// Whether the server of a request is another one than the trigger was written with: parameters put it there.
+fn is_from_event(order: &Order, http: &HttpTrigger) -> bool {
+    let written = order.firing.definition().and_then(|trigger| trigger.template.as_ref()?.http.as_ref());
+    let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin()).filter(|one| one.is_tuple());
+    let written = written.and_then(|written| origin(&written.url));
+    written.is_none() || written != origin(&http.url)
+}
+
+/// A failure, and what to do if it is because the event chose the server.
+fn stranger(order: &Order, http: &HttpTrigger, why: &str) -> String {
+    if is_from_event(order, http) && why.contains("not a public address") {
+        let hint = "the event says to which server the request goes; write the server in the trigger, and take from the event \
+                    only what comes behind it";
+        return format!("{why}: {hint}");
+    }
+    why.to_owned()
 }
 
 /// The part of an address that may be shown: queries hold tokens.

@@ -2,9 +2,11 @@
 //! can be done under a name is done under that key: done twice, it is done once.
 //! Decides nothing about firing, trying again or giving up: the sensor machine does.
 
+mod cluster;
 mod email;
 mod http;
 mod nats;
+mod object;
 mod policy;
 mod render;
 mod slack;
@@ -16,7 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runner_controller::Controller;
-use runner_runners::Objects;
+use runner_runners::typed::HttpPolicy;
+use runner_runners::web::{self, Wanted};
+use runner_runners::{Cluster, Objects};
 use runner_sensors::event::{Event, Events, context};
 use runner_sensors::filter;
 use runner_sensors::machine::Firing;
@@ -38,6 +42,12 @@ pub struct Hands {
     pub objects: Arc<dyn Objects>,
     /// Workflows are only recorded, for an engine in another process.
     pub detached: bool,
+    /// Where the kubeconfig of this process is, for `k8s` triggers of sensors that name none.
+    pub cluster: Cluster,
+    /// What `http` triggers may reach.
+    pub http: HttpPolicy,
+    /// Where Slack's API is.
+    pub slack_api: String,
     client: reqwest::Client,
 }
 
@@ -100,9 +110,19 @@ impl Hands {
         bus: Bus,
         objects: Arc<dyn Objects>,
         detached: bool,
+        http: HttpPolicy,
     ) -> Result<Self, String> {
-        let client = crate::client::builder()?.build().map_err(|error| error.to_string())?;
-        Ok(Self { controller, bus, objects, detached, client })
+        let client = web::client(Wanted { policy: http, ..Wanted::default() })?;
+        Ok(Self {
+            controller,
+            bus,
+            objects,
+            detached,
+            cluster: Cluster::default(),
+            http,
+            slack_api: slack::API.to_owned(),
+            client,
+        })
     }
 
     /// Performs a firing.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use runner_machine::taint::{allows, is_code, refusal};
+use runner_machine::taint::{ALLOW_SPLICE, allows, is_code, refusal};
 use runner_sensors::parameter::Tainted;
 use runner_workflows::expr::{Splice, is_plain};
 use runner_workflows::spec::Template;
@@ -37,6 +37,48 @@ pub(super) fn strangers(resource: &Value, tainted: &[Tainted]) -> Result<String,
         }
     }
     Ok(names.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// The same for an object of a cluster: values of events do not become the program of a container.
+///
+/// # Errors
+/// What would become code, and what to do.
+pub(super) fn object(resource: &Value, tainted: &[Tainted]) -> Result<(), String> {
+    if resource["metadata"]["annotations"][ALLOW_SPLICE] == "true" {
+        return Ok(());
+    }
+    let hint = format!(
+        "hand it over in `env` and use it as a variable, or set the annotation {ALLOW_SPLICE}: \"true\" on the resource"
+    );
+    for place in tainted {
+        let pointer = format!("/{}", place.dest.replace('.', "/"));
+        let value = resource.pointer(&pointer).unwrap_or(&Value::Null);
+        let dest = &place.dest;
+        if is_tree(value) && (names_containers(&pointer) || holds_containers(value)) {
+            return Err(format!("{dest}: containers are not taken from events: {hint}"));
+        }
+        if !is_plain(&place.text) && is_code(resource, &pointer) {
+            let splice = Splice { tag: "event".to_owned(), text: place.text.clone() };
+            return Err(format!("{}; {hint}", refusal(&splice, dest)));
+        }
+    }
+    Ok(())
+}
+
+fn is_tree(value: &Value) -> bool {
+    value.is_object() || value.is_array()
+}
+
+fn names_containers(pointer: &str) -> bool {
+    pointer.split('/').any(|part| part.to_ascii_lowercase().ends_with("containers"))
+}
+
+fn holds_containers(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, value)| names_containers(key) || holds_containers(value)),
+        Value::Array(list) => list.iter().any(holds_containers),
+        _ => false,
+    }
 }
 
 /// Text that stands in the spec itself.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use runner_runners::web::{self, Wanted};
 use runner_sensors::spec::TlsConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,9 +13,14 @@ use super::{Failed, Hands};
 
 impl Hands {
     /// A client of HTTP that believes and shows what `tls` says.
-    pub(super) fn client_with(&self, tls: &TlsConfig, namespace: &str) -> Result<reqwest::Client, Failed> {
+    pub(super) fn client_with(
+        &self,
+        tls: &TlsConfig,
+        namespace: &str,
+        wanted: Wanted,
+    ) -> Result<reqwest::Client, Failed> {
         let bad = |error: reqwest::Error| Failed::never(format!("tls: {error}"));
-        let mut builder = crate::client::builder().map_err(Failed::never)?;
+        let mut builder = web::builder(wanted);
         if let Some(selector) = &tls.ca_cert_secret {
             let pem = self.secret(namespace, selector)?;
             builder =

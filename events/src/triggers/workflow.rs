@@ -1,5 +1,5 @@
 //! Triggers `argoWorkflow` and `k8s`: workflows are submitted under the key of the firing, or get a command.
-//! Speaks to no cluster: resources of other kinds are refused.
+//! Speaks to no cluster: objects of other kinds are `object`'s.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,22 @@ use serde_json::{Value, json};
 use super::{Done, Failed, Hands, Order, render, taint};
 
 /// Argo Events' labels on what a trigger makes.
-const SENSOR: &str = "events.argoproj.io/sensor";
+pub(super) const SENSOR: &str = "events.argoproj.io/sensor";
 pub(crate) const TRIGGER: &str = "events.argoproj.io/trigger";
-const TIMESTAMP: &str = "events.argoproj.io/action-timestamp";
+pub(super) const TIMESTAMP: &str = "events.argoproj.io/action-timestamp";
 /// Annotation with the ids of the events of the firing.
 pub(crate) const EVENTS: &str = "runner/events";
+
+/// Kinds that the store keeps. Others of `argoproj.io`, such as Application, are objects of a cluster.
+const OURS: [&str; 7] = [
+    "Workflow",
+    "WorkflowTemplate",
+    "ClusterWorkflowTemplate",
+    "CronWorkflow",
+    "EventSource",
+    "EventBus",
+    "Sensor",
+];
 
 impl Hands {
     pub(super) async fn workflow(
@@ -38,10 +49,16 @@ impl Hands {
             (Some(argo), _) => argo.operation.as_str(),
             (None, Some(k8s)) => match (k8s.operation.as_str(), kind.as_str()) {
                 ("" | "create", "Workflow") => "submit",
-                (operation, _) => {
+                (operation, kind) if is_ours(&resource) => {
                     let operation = if operation.is_empty() { "create" } else { operation };
-                    let what = format!("k8s triggers that {operation} a {kind} need a Kubernetes API");
-                    return Err(Failed::never(format!("{what}, which is not built in")));
+                    return Err(Failed::never(format!(
+                        "k8s: {kind}s live in this store, not in a cluster: {operation} is not built in for them; use an \
+                         argoWorkflow trigger, or `runner apply`"
+                    )));
+                }
+                _ => {
+                    let rendered = (resource, rendered.tainted);
+                    return self.object(order, template, k8s, events, rendered).await;
                 }
             },
             (None, None) => return Err(Failed::never("the trigger has no template")),
@@ -166,6 +183,12 @@ impl Hands {
         let made = format!("{}/{}", done.namespace, done.name);
         Ok(Done { message: format!("{namespace}/{name} resubmitted as {made}"), workflow: Some(made) })
     }
+}
+
+/// Whether a resource is of a kind that the store keeps, and no cluster.
+fn is_ours(resource: &Value) -> bool {
+    let version = resource["apiVersion"].as_str().unwrap_or_default();
+    version.starts_with("argoproj.io/") && OURS.contains(&resource["kind"].as_str().unwrap_or_default())
 }
 
 /// A workflow that refers to a template.

@@ -70,6 +70,38 @@ async fn f40_one_delivery_sent_ten_times_at_once_is_one_event_and_one_workflow()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v23_an_overheard_delivery_under_another_id_is_the_same_event() {
+    let lab = Lab::new(&[("hub", "secret", "s3cret")]);
+    let github = json!({"github": {"e": {"webhook": {"endpoint": "/gh"}, "webhookSecret": {"name": "hub", "key": "secret"}}}});
+    lab.apply("EventSource", "hub", github, json!({})).await;
+    let running = lab.start(Gate::Open).await;
+    let send = async |body: &str, delivery: &str| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3cret");
+        let tag = ring::hmac::sign(&key, body.as_bytes());
+        let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = format!("sha256={tag}");
+        let headers = [
+            ("X-GitHub-Event", "push"),
+            ("X-GitHub-Delivery", delivery),
+            ("X-Hub-Signature-256", &signature),
+        ];
+        post(running.address, "/events/argo-events/hub/e", &headers, body).await
+    };
+    let (status, first) = send(r#"{"ref": "a"}"#, "d1").await;
+    assert_eq!((status, &first["status"]), (200, &json!("accepted")), "{first}");
+    for delivery in ["d1", "d2"] {
+        let (status, again) = send(r#"{"ref": "a"}"#, delivery).await;
+        assert_eq!(
+            (status, &again["status"], &again["id"]),
+            (200, &json!("duplicate"), &first["id"]),
+            "{again}"
+        );
+    }
+    let (status, other) = send(r#"{"ref": "b"}"#, "d3").await;
+    assert_eq!((status, &other["status"]), (200, &json!("accepted")), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s0_2_a_closed_gate_records_and_explains_and_makes_nothing() {
     let lab = lab().await;
     let running = lab.start(Gate::Closed).await;

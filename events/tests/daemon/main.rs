@@ -5,5 +5,6 @@
 mod events;
 mod lab;
 mod limits;
+mod objects;
 mod tls;
 mod triggers;

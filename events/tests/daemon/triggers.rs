@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use runner_events::bus::Outcome;
+use runner_events::daemon::Settings;
 use runner_sensors::machine::Gate;
 use serde_json::{Value, json};
 
@@ -54,7 +55,12 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// A web server of the test itself: it keeps what it got and answers with the statuses in turn, the last one for ever.
-fn web(statuses: &[u16]) -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn web(statuses: &[u16]) -> (u16, Arc<Mutex<Vec<String>>>) {
+    web_saying(statuses, "")
+}
+
+/// The same with a body in each answer.
+fn web_saying(statuses: &[u16], said: &'static str) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (seen, statuses) = (Arc::new(Mutex::new(Vec::new())), statuses.to_vec());
@@ -80,15 +86,17 @@ fn web(statuses: &[u16]) -> (u16, Arc<Mutex<Vec<String>>>) {
             let mut seen = kept.lock().unwrap();
             let status = statuses.get(seen.len()).or(statuses.last()).unwrap();
             seen.push(text);
-            let _sent =
-                write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let length = said.len();
+            let head =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _sent = write!(stream, "{head}{said}");
         }
     });
     (port, seen)
 }
 
 /// A sensor with these triggers, all on the only dependency `d`.
-async fn lab_of(secrets: &[(&str, &str, &str)], triggers: Value) -> Lab {
+pub(crate) async fn lab_of(secrets: &[(&str, &str, &str)], triggers: Value) -> Lab {
     let lab = Lab::new(secrets);
     lab.apply("EventSource", "hook", webhook(), json!({})).await;
     let dependency = json!({"name": "d", "eventSourceName": "hook", "eventName": "e"});
@@ -97,8 +105,18 @@ async fn lab_of(secrets: &[(&str, &str, &str)], triggers: Value) -> Lab {
 }
 
 /// Sends one event and waits until so many attempts are noted with it.
-async fn outcomes(lab: &Lab, body: &Value, count: usize) -> Vec<Outcome> {
-    let running = lab.start(Gate::Open).await;
+pub(crate) async fn outcomes(lab: &Lab, body: &Value, count: usize) -> Vec<Outcome> {
+    outcomes_with(lab, body, count, |_| {}).await
+}
+
+/// The same under other settings.
+async fn outcomes_with(
+    lab: &Lab,
+    body: &Value,
+    count: usize,
+    change: impl FnOnce(&mut Settings),
+) -> Vec<Outcome> {
+    let running = lab.start_with(Gate::Open, change).await;
     let (status, reply) = post(running.address, PATH, &[], &body.to_string()).await;
     assert_eq!(status, 200, "{reply}");
     let id = reply["id"].as_str().unwrap();
@@ -115,7 +133,7 @@ async fn outcomes(lab: &Lab, body: &Value, count: usize) -> Vec<Outcome> {
     }
 }
 
-fn part(key: &str, dest: &str) -> Value {
+pub(crate) fn part(key: &str, dest: &str) -> Value {
     json!({"src": {"dependencyName": "d", "dataKey": key}, "dest": dest})
 }
 
@@ -176,6 +194,70 @@ async fn what_fails_is_tried_again_under_one_key_and_then_goes_to_the_dead_lette
     let dead = dead.lock().unwrap().clone();
     assert_eq!(dead.len(), 1);
     assert_ne!(key(&dead[0]), key(&seen[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v27_an_event_does_not_say_to_which_server_of_this_network_a_request_goes() {
+    let (port, seen) = web(&[200]);
+    let here = format!("http://127.0.0.1:{port}");
+    let call = |name: &str, url: &str, part: Value| {
+        let mut part = part;
+        part["operation"] = json!("append");
+        json!({"template": {"name": name, "http": {"url": url, "method": "GET", "parameters": [part]}}})
+    };
+    let triggers = json!([
+        call("server", "", part("body.url", "url")),
+        call("login", &here.replace("127.0.0.1", ""), part("body.host", "url")),
+        call("path", &format!("{here}/job/"), part("body.app", "url")),
+    ]);
+    let lab = lab_of(&[], triggers).await;
+    let event = json!({"url": format!("{here}/admin"), "app": "shop", "host": "@127.0.0.1"});
+    let done = outcomes(&lab, &event, 3).await;
+    let of = |name: &str| done.iter().find(|one| one.trigger == name).unwrap();
+    assert!(
+        of("server").dead && of("server").message.contains("write the server in the trigger"),
+        "{done:?}"
+    );
+    assert!(!of("login").ok, "{done:?}");
+    assert!(of("path").ok, "what comes behind the server may come from an event: {done:?}");
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].starts_with("GET /job/shop "), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_http_trigger_waits_no_longer_than_its_timeout() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let lab = lab_of(&[], json!([{"template": {"name": "call", "http": {"url": url, "timeout": 1}}}])).await;
+    let began = Instant::now();
+    let done = outcomes(&lab, &json!({}), 1).await;
+    assert!(!done[0].ok && done[0].message.contains("timed out"), "{done:?}");
+    assert!(began.elapsed() < Duration::from_secs(30), "the default is 60 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_of_one_slack_thread_answer_the_first_one_also_after_a_restart() {
+    let (port, seen) = web_saying(&[200], r#"{"ok": true, "ts": "17.25"}"#);
+    let triggers = json!([{"template": {"name": "say", "slack": {"channel": "#ops", "message": "hello",
+        "slackToken": {"name": "slack", "key": "token"},
+        "thread": {"broadcastMessageToChannel": true},
+        "parameters": [part("body.app", "thread.messageAggregationKey")]}}}]);
+    let lab = lab_of(&[("slack", "token", "xoxb")], triggers).await;
+    for app in ["shop", "shop", "bank"] {
+        let there = |settings: &mut Settings| settings.slack_api = Some(format!("http://127.0.0.1:{port}"));
+        let done = outcomes_with(&lab, &json!({"app": app}), 1, there).await;
+        assert!(done[0].ok, "{done:?}");
+    }
+    let seen = seen.lock().unwrap().clone();
+    let body = |at: usize| serde_json::from_str::<Value>(seen[at].rsplit_once("\r\n").unwrap().1).unwrap();
+    assert!(seen[0].to_lowercase().contains("authorization: bearer xoxb"), "{seen:?}");
+    assert_eq!(body(0), json!({"channel": "ops", "text": "hello"}));
+    assert_eq!(
+        body(1),
+        json!({"channel": "ops", "text": "hello", "thread_ts": "17.25", "reply_broadcast": true})
+    );
+    assert_eq!(body(2), body(0), "another key is another thread");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,12 +2,10 @@
 //! Only objects without controllers are made, so that both answer alike; what takes a kubelet is tested elsewhere.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod fake;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use fake::{Fake, Trouble};
+use runner_fake_cluster::{Fake, Trouble};
 use runner_resources::{Problem, perform};
 use runner_runners::Cluster;
 use runner_runners::typed::Order;

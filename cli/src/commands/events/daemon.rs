@@ -81,7 +81,10 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
         Some(rules) => rules.hooks(&|name| std::env::var(name).ok()).map_err(Failure::usage)?,
         None => Vec::new(),
     };
-    let how = how(&settings, hooks, rules, listen);
+    let mut how = how(&settings, hooks, rules, listen);
+    (how.cluster, how.http) = (wire.cluster(), wire.http());
+    // for tests of people who have no workspace at Slack
+    how.slack_api = std::env::var("RUNNER_SLACK_API").ok();
     let (daemon, problems) = Daemon::start(parts, how).await.map_err(failed)?;
     for problem in &problems {
         wire.console.complain(&format!("warning: {problem}"));

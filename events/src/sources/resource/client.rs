@@ -3,15 +3,14 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, ReadyChunks};
-use runner_kube::kube::config::{KubeConfigOptions, Kubeconfig};
 use runner_kube::kube::core::params::{ListParams, WatchParams};
 use runner_kube::kube::core::{Request, WatchEvent};
-use runner_kube::kube::{Client, Config, Error};
+use runner_kube::kube::{Client, Error};
 use runner_runners::Cluster;
 use runner_sensors::spec::ResourceEventSource;
 use serde_json::Value;
 
-use super::kubeconfig::Place;
+use crate::kubeconfig::Place;
 
 /// Objects per page of a list, and steps that are taken together.
 const PAGE: u32 = 500;
@@ -53,16 +52,7 @@ pub(super) struct Watch(ReadyChunks<BoxStream<'static, Result<WatchEvent<Value>,
 
 impl Watcher {
     pub(super) async fn new(place: &Place, settings: &ResourceEventSource) -> Result<Self, String> {
-        let config = match place {
-            Place::Text(text) => from_text(text).await?,
-            Place::File(path) => {
-                let cluster = Cluster { kubeconfig: Some(path.clone()), ..Cluster::default() };
-                runner_kube::config(&cluster).await.map_err(|error| error.to_string())?
-            }
-            Place::Process => {
-                runner_kube::config(&Cluster::default()).await.map_err(|error| error.to_string())?
-            }
-        };
+        let config = place.config(&Cluster::default()).await?;
         let path = path(settings);
         let target = format!("{}{}", config.cluster_url.to_string().trim_end_matches('/'), path);
         let client = runner_kube::from(config).map_err(|error| error.to_string())?;
@@ -150,15 +140,6 @@ impl Watch {
         }
         Ok(steps)
     }
-}
-
-async fn from_text(text: &str) -> Result<Config, String> {
-    let bad = |error: &dyn std::error::Error| {
-        format!("the kubeconfig cannot be used: {}", runner_kube::chain(error))
-    };
-    let file = Kubeconfig::from_yaml(text).map_err(|error| bad(&error))?;
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-    config.map_err(|error| bad(&error))
 }
 
 /// The path of the collection; all namespaces when none is given.

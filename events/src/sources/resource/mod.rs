@@ -3,7 +3,6 @@
 //! Needs no cluster of its own: each EventSource says by its kubeconfig which API it watches.
 
 mod client;
-mod kubeconfig;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -20,8 +19,8 @@ use tokio::sync::Notify;
 
 use super::{Origin, publish, store};
 use crate::bus::Bus;
+use crate::kubeconfig::{self, Place};
 use client::{Ended, Step, Watcher};
-use kubeconfig::Place;
 use seen::{Event, Seen};
 
 /// Kind of the manifests that remember what was seen.
@@ -56,7 +55,7 @@ impl Resource {
         if settings.version.is_empty() || settings.resource.is_empty() {
             return Err("resource: version and resource are needed".to_owned());
         }
-        let place = kubeconfig::place(source, &origin.namespace, objects)?;
+        let place = kubeconfig::place(source.spec.template.as_ref(), &origin.namespace, objects)?;
         seen::check(settings)?;
         Ok(Self { origin, place, settings: settings.clone() })
     }

@@ -1,5 +1,6 @@
 //! A FAKE API server: keeps objects by path, and answers as the real one does as far as the tests ask.
 //! It has no controllers, no admission and no watch; it never stands in where a real cluster is named.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "only tests depend on it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Trouble that the next request of a method meets.
 #[derive(Clone, Debug)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// A status and Kubernetes' reason; nothing is done.
     Status(u16, &'static str),
     /// The work is done, and the connection is cut instead of an answer.
@@ -28,14 +29,14 @@ struct State {
 }
 
 /// The server, on a free port.
-pub(crate) struct Fake {
+pub struct Fake {
     address: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Fake {
     /// Starts it.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
@@ -49,26 +50,43 @@ impl Fake {
         Self { address, state }
     }
 
-    /// A kubeconfig for it.
-    pub(crate) fn cluster(&self, dir: &Path) -> Cluster {
-        let file = dir.join("kubeconfig");
-        let text = json!({
+    /// The text of a kubeconfig for it.
+    pub fn kubeconfig(&self) -> String {
+        json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "fake",
             "clusters": [{"name": "fake", "cluster": {"server": format!("http://{}", self.address)}}],
             "users": [{"name": "fake", "user": {"token": "t"}}],
             "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
-        });
-        std::fs::write(&file, text.to_string()).unwrap();
+        })
+        .to_string()
+    }
+
+    /// A kubeconfig for it, in a file of a folder.
+    pub fn cluster(&self, dir: &Path) -> Cluster {
+        let file = dir.join("kubeconfig");
+        std::fs::write(&file, self.kubeconfig()).unwrap();
         Cluster { kubeconfig: Some(file), context: None }
     }
 
     /// The next request of a method meets trouble.
-    pub(crate) fn trouble(&self, method: &str, trouble: Trouble) {
+    pub fn trouble(&self, method: &str, trouble: Trouble) {
         self.state.lock().unwrap().troubles.push((method.to_owned(), trouble));
     }
 
+    /// The object at a path.
+    pub fn object(&self, path: &str) -> Option<Value> {
+        self.state.lock().unwrap().objects.get(path).cloned()
+    }
+
+    /// Puts an object at a path, as somebody else would.
+    pub fn put(&self, path: &str, object: Value) {
+        let mut state = self.state.lock().unwrap();
+        let uid = json!(format!("uid-{}", state.version));
+        state.keep(path, object, uid);
+    }
+
     /// What was asked: `METHOD PATH?QUERY`.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap().asked.clone()
     }
 }
@@ -178,6 +196,10 @@ impl State {
         let Some(mut object) = self.objects.get(path).cloned().or_else(|| apply.then(|| json!({}))) else {
             return status(404, "NotFound", "not found");
         };
+        let version = &body["metadata"]["resourceVersion"];
+        if !version.is_null() && *version != object["metadata"]["resourceVersion"] {
+            return status(409, "Conflict", "the object has been modified");
+        }
         match kind {
             "application/json-patch+json" => {
                 for operation in body.as_array().unwrap() {
@@ -242,6 +264,9 @@ fn discovery(path: &str) -> Option<Value> {
         ]})),
         "/apis" => Some(json!({"groups": [
             {"name": "batch", "preferredVersion": {"groupVersion": "batch/v1"}},
+        ]})),
+        "/apis/apps/v1" => Some(json!({"resources": [
+            entry("deployments/scale", "Scale", json!([])), entry("deployments", "Deployment", json!(["deploy"])),
         ]})),
         "/apis/batch/v1" => Some(json!({"resources": [entry("jobs", "Job", json!([]))]})),
         _other => None,

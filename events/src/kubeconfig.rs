@@ -1,17 +1,20 @@
-//! Which API an EventSource watches: its environment `KUBECONFIG`, and the Secret that is mounted where that file is.
-//! Connects to nothing.
+//! Which Kubernetes API an EventSource watches or a Sensor acts on: the environment `KUBECONFIG` of its pod settings, and
+//! the Secret that is mounted where that file is.
+//! Sends nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use runner_brokers::Access;
-use runner_runners::Objects;
-use runner_sensors::spec::{EventSource, PodSettings};
+use runner_kube::kube::Config;
+use runner_kube::kube::config::{KubeConfigOptions, Kubeconfig};
+use runner_runners::{Cluster, Objects};
+use runner_sensors::spec::PodSettings;
 use runner_workflows::spec::k8s::{SecretKeySelector, VolumeMount};
 
 /// Where the kubeconfig is.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// In a Secret: its text.
     Text(String),
     /// In a file of this machine.
@@ -30,16 +33,41 @@ impl std::fmt::Debug for Place {
     }
 }
 
-/// The place of an EventSource's kubeconfig.
+impl Place {
+    /// Settings of a client; `process` is the kubeconfig of this process.
+    ///
+    /// # Errors
+    /// A sentence for people: it cannot be read, or there is none.
+    pub(crate) async fn config(&self, process: &Cluster) -> Result<Config, String> {
+        let file = |path: &PathBuf| Cluster { kubeconfig: Some(path.clone()), ..Cluster::default() };
+        let config = match self {
+            Self::Text(text) => return from_text(text).await,
+            Self::File(path) => runner_kube::config(&file(path)).await,
+            Self::Process => runner_kube::config(process).await,
+        };
+        config.map_err(|error| error.to_string())
+    }
+}
+
+async fn from_text(text: &str) -> Result<Config, String> {
+    let bad = |error: &dyn std::error::Error| {
+        format!("the kubeconfig cannot be used: {}", runner_kube::chain(error))
+    };
+    let file = Kubeconfig::from_yaml(text).map_err(|error| bad(&error))?;
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    config.map_err(|error| bad(&error))
+}
+
+/// The place of the kubeconfig that pod settings name.
 ///
 /// # Errors
 /// A sentence for people: the Secret, or the volume of the mount, is missing.
-pub(super) fn place(
-    source: &EventSource,
+pub(crate) fn place(
+    settings: Option<&PodSettings>,
     namespace: &str,
     objects: &Arc<dyn Objects>,
 ) -> Result<Place, String> {
-    let Some(settings) = &source.spec.template else { return Ok(Place::Process) };
+    let Some(settings) = settings else { return Ok(Place::Process) };
     let container = settings.container.as_ref();
     let env = container.into_iter().flat_map(|container| &container.env);
     let path = env.filter(|env| env.name == "KUBECONFIG").find_map(|env| env.value.as_deref());
