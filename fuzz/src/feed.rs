@@ -17,14 +17,17 @@ use runner_workflows::validate::{Options, validate, validate_cron_workflow};
 
 #[path = "feed_events.rs"]
 mod events;
+#[path = "feed_signatures.rs"]
+mod signed;
 
 pub use events::{filters, paths, transforms, triggers};
+pub use signed::signatures;
 
 /// What is done with an input.
 pub type Feed = fn(&str);
 
 /// Every feed with its name.
-pub const ALL: [(&str, Feed); 8] = [
+pub const ALL: [(&str, Feed); 9] = [
     ("workflow", workflow),
     ("tags", tags),
     ("conditions", conditions),
@@ -33,6 +36,7 @@ pub const ALL: [(&str, Feed); 8] = [
     ("transforms", transforms),
     ("paths", paths),
     ("triggers", triggers),
+    ("signatures", signatures),
 ];
 
 /// A whole file: parse, validate, resolve, plan. What lint accepts must become a plan.

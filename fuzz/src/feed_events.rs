@@ -1,5 +1,5 @@
 //! Feeds of the event side: filters, transforms, paths and templates over payloads that strangers send.
-//! Signatures are in `runner-events`, which these targets do not reach.
+//! Who is believed is in `feed_signatures`.
 
 use runner_sensors::event::{Event, Events, context};
 use runner_sensors::{dest, devctl, filter, jq, lua, parameter, source_filter, template};

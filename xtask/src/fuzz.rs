@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// Name, dictionary, longest input.
-const TARGETS: [(&str, &str, u32); 8] = [
+const TARGETS: [(&str, &str, u32); 9] = [
     ("workflow", "yaml.dict", 16_384),
     ("tags", "language.dict", 4096),
     ("conditions", "language.dict", 4096),
@@ -14,10 +14,11 @@ const TARGETS: [(&str, &str, u32); 8] = [
     ("transforms", "language.dict", 4096),
     ("paths", "language.dict", 2048),
     ("triggers", "yaml.dict", 8192),
+    ("signatures", "signatures.dict", 4096),
 ];
 /// How it is called.
 pub(crate) const USAGE: &str =
-    "[--target workflow|tags|conditions|cron|filters|transforms|paths|triggers] [--minutes N]";
+    "[--target workflow|tags|conditions|cron|filters|transforms|paths|triggers|signatures] [--minutes N]";
 
 /// Fuzzes one target, or all one after the other. New inputs are kept in `fuzz/grown`, findings in `fuzz/artifacts`.
 pub(crate) fn run(rest: &[String]) -> ExitCode {
