@@ -1,11 +1,13 @@
 //! Looking back: the history of an event, lists of events, and forgetting what is old.
 //! Changes nothing but by [`Bus::forget`].
 
-use jiff::{SignedDuration, Timestamp};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use runner_store::{Catalog, Journal, Maintenance, Seq, StreamId};
 
+use super::back::{Back, before};
 use super::note::{self, Dated};
-use super::{Bus, Error, Event, Note, Outcome, Result, State, Verdict, stream};
+use super::{Bus, Error, Event, Note, Outcome, Result, State, Verdict, stream as stream_of};
 
 /// An event and everything that came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +98,17 @@ pub struct Query {
     pub limit: usize,
 }
 
+impl Query {
+    fn fits(&self, history: &History) -> bool {
+        let event = &history.event;
+        self.namespace.as_ref().is_none_or(|wanted| *wanted == event.namespace)
+            && self.source.as_ref().is_none_or(|wanted| *wanted == event.source)
+            && self.state.is_none_or(|wanted| wanted == history.state())
+    }
+}
+
+/// Events that are read at the same time.
+const READS: usize = 8;
 /// Streams per page when walking through the store.
 const PAGE: usize = 1000;
 
@@ -105,7 +118,7 @@ impl Bus {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Corrupt`], or what the store says.
     pub async fn history(&self, id: &str) -> Result<History> {
-        let stream = stream(id).map_err(|_| Error::NotFound(id.to_owned()))?;
+        let stream = stream_of(id).map_err(|_| Error::NotFound(id.to_owned()))?;
         let (mut notes, mut seq) = (Vec::new(), Seq::ZERO);
         loop {
             let records = Journal::read(self.store.as_ref(), &stream, seq, 0).await?;
@@ -130,26 +143,45 @@ impl Bus {
     /// # Errors
     /// What the store says, [`Error::Corrupt`].
     pub async fn list(&self, query: &Query) -> Result<Vec<History>> {
-        let ids = self.ids_since(query.since).await?;
+        let mut back = self.back(query.since)?;
         let mut out = Vec::new();
-        for id in ids.into_iter().rev() {
-            if query.limit > 0 && out.len() >= query.limit {
-                break;
+        loop {
+            let page = back.next().await?;
+            if page.is_empty() {
+                return Ok(out);
             }
-            let history = match self.history(&id).await {
-                // forgotten between the two looks
-                Err(Error::NotFound(_)) => continue,
-                found => found?,
-            };
-            let event = &history.event;
-            let fits = query.namespace.as_ref().is_none_or(|wanted| *wanted == event.namespace)
-                && query.source.as_ref().is_none_or(|wanted| *wanted == event.source)
-                && query.state.is_none_or(|wanted| wanted == history.state());
-            if fits {
-                out.push(history);
+            // what is not settled is received, and what is received is not settled
+            let asked = page
+                .iter()
+                .filter(|info| query.state.is_none_or(|state| state != State::Received || !info.closed));
+            let mut found = stream::iter(asked.map(|info| self.history(info.stream.key()))).buffered(READS);
+            while let Some(history) = found.next().await {
+                let history = match history {
+                    // forgotten between the two looks
+                    Err(Error::NotFound(_)) => continue,
+                    found => found?,
+                };
+                if query.fits(&history) {
+                    out.push(history);
+                }
+                if query.limit > 0 && out.len() >= query.limit {
+                    return Ok(out);
+                }
             }
         }
-        Ok(out)
+    }
+
+    /// The id of the latest event.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn latest(&self) -> Result<Option<String>> {
+        Ok(self.back(None)?.next().await?.first().map(|info| info.stream.key().to_owned()))
+    }
+
+    fn back(&self, since: Option<Timestamp>) -> Result<Back<'_>> {
+        let since = since.map_or(0, |since| u64::try_from(since.as_millisecond()).unwrap_or(0));
+        Back::new(self, since, u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0))
     }
 
     /// Ids of all events since a time, earliest first.
@@ -165,7 +197,7 @@ impl Bus {
             let found: Vec<String> = events.map(|info| info.stream.key().to_owned()).collect();
             let ended = found.len() < PAGE;
             if let Some(last) = found.last() {
-                after = stream(last)?;
+                after = stream_of(last)?;
             }
             ids.extend(found);
             if ended {
@@ -198,10 +230,8 @@ impl Bus {
 
 /// The stream after which the events of a time begin.
 fn start(since: Option<Timestamp>) -> Result<StreamId> {
-    let Some(since) = since else { return stream("0") };
-    let since = since.checked_sub(SignedDuration::from_millis(1)).unwrap_or(since);
-    let milliseconds = u64::try_from(since.as_millisecond()).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
-    let (high, low) = (milliseconds >> 16, milliseconds & 0xFFFF);
-    // the largest id of the millisecond before
-    stream(&format!("{high:08x}-{low:04x}-ffff-ffff-ffffffffffff"))
+    match since {
+        None => stream_of("0"),
+        Some(since) => before(u64::try_from(since.as_millisecond()).unwrap_or(0)),
+    }
 }

@@ -4,6 +4,7 @@
 //!
 //! Ids are UUIDs of version 7: they sort by the time at which events came, and so does [`Bus::list`].
 
+mod back;
 mod error;
 mod event;
 mod list;

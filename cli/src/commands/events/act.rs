@@ -65,7 +65,7 @@ pub(super) async fn replay(args: &ReplayArgs, wire: &Wire) -> Result {
     let mut results = Results::new(&wire.console);
     for id in &args.ids {
         let id = match id.as_str() {
-            "@latest" => bus.ids_since(None).await.map_err(failure)?.pop().unwrap_or_else(|| id.clone()),
+            "@latest" => bus.latest().await.map_err(failure)?.unwrap_or_else(|| id.clone()),
             id => id.to_owned(),
         };
         let event = bus.event(&id).await.map_err(failure)?;

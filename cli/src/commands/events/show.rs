@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
     let store = wire.existing_or_fail().await?;
     let bus = bus(&store);
     let id = match args.id.as_str() {
-        "@latest" => bus.ids_since(None).await.map_err(failure)?.pop().unwrap_or_else(|| args.id.clone()),
+        "@latest" => bus.latest().await.map_err(failure)?.unwrap_or_else(|| args.id.clone()),
         id => id.to_owned(),
     };
     let history = bus.history(&id).await.map_err(failure)?;
