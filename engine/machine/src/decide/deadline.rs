@@ -73,6 +73,8 @@ impl Turn<'_> {
         let Some(node) = self.node(ix) else { return };
         match (&node.node_type, &node.work) {
             (NodeType::Retry, Work::Backoff { .. }) => self.queue.push_back(Todo::Advance(ix)),
+            // A daemon that is ready has done what it is for: it ends as with the Steps or DAG around it.
+            (_, Work::Attempt { .. }) if node.daemoned => self.stop_node(ix, ""),
             (_, Work::Attempt { .. } | Work::Suspended { .. } | Work::Lock { .. } | Work::Memo) => {
                 self.stop_node(ix, message);
             }
