@@ -153,6 +153,9 @@ impl Turn<'_> {
 
     /// The run's phase follows from its root and its exit handler.
     fn conclude(&mut self) {
+        if self.daemons_remain() {
+            return;
+        }
         let Some(root) = self.status.root().and_then(|ix| self.node(ix)) else { return };
         let (root_phase, root_message) = (root.phase, root.message.clone());
         let exit = self.status.by_name(&on_exit_name(&self.status.name)).and_then(|ix| self.node(ix));

@@ -19,7 +19,8 @@ impl Turn<'_> {
         }
         match what {
             Observed::Running { at, host } => {
-                if state == AttemptState::Intended {
+                // A daemon is Pending until it is ready, as in Argo.
+                if state == AttemptState::Intended && !self.is_daemon(ix) {
                     self.emit(Fact::AttemptObserved { ix, at, host, daemon_ip: None, progress: None });
                     self.queue.push_back(Todo::Changed(ix));
                 }
@@ -146,6 +147,11 @@ impl Turn<'_> {
         }
     }
 
+    fn is_daemon(&self, ix: NodeIx) -> bool {
+        let compiled = self.plan.template_of(self.status, ix);
+        compiled.is_ok_and(|compiled| compiled.template.daemon == Some(true))
+    }
+
     /// Daemons end with the Steps or DAG that they were started in.
     pub(super) fn kill_daemons(&mut self, boundary: NodeIx) {
         let of_boundary = |ix: &NodeIx| {
@@ -157,5 +163,10 @@ impl Turn<'_> {
         for ix in daemons {
             self.emit(Fact::AttemptCancelled { ix, message: String::new() });
         }
+    }
+
+    /// Whether a daemon still runs, or is on its way down. As in Argo a run has not ended before.
+    pub(super) fn daemons_remain(&self) -> bool {
+        !self.status.index.daemons.is_empty()
     }
 }

@@ -250,6 +250,10 @@ impl Turn<'_> {
                 self.emit(Fact::LockReleased { ix: Some(ix) });
             }
             self.kill_daemons(ix);
+            if self.status.root().is_some_and(|root| root != ix && !self.is_open(root)) {
+                // It may have been the last daemon.
+                self.queue.push_back(Todo::Workflow);
+            }
         }
         if self.holds_back() {
             return;

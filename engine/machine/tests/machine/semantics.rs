@@ -274,6 +274,25 @@ fn p9_a_daemon_that_is_stopped_has_succeeded() {
 }
 
 #[test]
+fn a_run_has_not_ended_before_its_daemons() {
+    let body = "entrypoint: m\ntemplates:\n- name: m\n  steps:\n  - - {name: d, template: w}\n  - - {name: b, template: c}\n- \
+                {name: w, daemon: true, retryStrategy: {limit: 2}, container: {image: x, command: [run]}}";
+    let mut run = Run::new(&with_leaves(body)).hold("d");
+    run.step();
+    let (ix, attempt) = (run.status.by_name("wf[0].d(0)").unwrap(), 0);
+    let tell = |run: &mut Run, what| run.feed(Input::Observed { node: ix, attempt, what });
+    let at = run.now;
+    tell(&mut run, Observed::Running { at, host: "h".into() });
+    assert_eq!(run.phase("d(0)"), P::Pending, "it is not ready");
+    tell(&mut run, Observed::Ready { at, ip: "10.0.0.1".into() });
+    run.step();
+    assert_eq!((run.phase("wf"), run.phase("d")), (P::Succeeded, P::Running));
+    assert_eq!(run.status.phase, W::Running);
+    run.ends(W::Succeeded);
+    assert_eq!((run.phase("d(0)"), run.phase("d")), (P::Succeeded, P::Succeeded));
+}
+
+#[test]
 fn p9_terminate_runs_nothing_more() {
     let mut run = Run::new(&with_leaves("entrypoint: c\nonExit: s\ntemplates:")).hold("wf");
     run.step();
