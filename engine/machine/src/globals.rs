@@ -133,21 +133,29 @@ fn maps(vars: &mut Vars, name: &str, map: &std::collections::BTreeMap<String, St
     }
 }
 
-/// `workflow.creationTimestamp` and its strftime letters, in UTC.
+/// Letters of strftime: those of Argo but `L`, and more whose meaning no language changes.
+const LETTERS: &str = "aAbBdHImMpSyYzZCDeFjklRTuUVw";
+
+/// `workflow.creationTimestamp`, in RFC 3339, and its strftime letters, in UTC.
 fn creation(vars: &mut Vars, at: Timestamp) {
     let zoned = at.to_zoned(TimeZone::UTC);
     let text = |format: &str| zoned.strftime(format).to_string();
-    vars.set("workflow.creationTimestamp", text("%Y-%m-%d %H:%M:%S +0000 UTC"));
+    vars.set("workflow.creationTimestamp", text("%Y-%m-%dT%H:%M:%SZ"));
     vars.set("workflow.creationTimestamp.RFC3339", text("%Y-%m-%dT%H:%M:%SZ"));
     vars.set("workflow.creationTimestamp.s", at.as_second().to_string());
-    for letter in "aAbBcCdDeFHIjmMnpQrRSTtuUvVWwxXyYzZkl".chars() {
-        if !matches!(letter, 'n' | 't' | 'Q') {
-            let format = format!("%{letter}");
-            if let Ok(printed) = jiff::fmt::strtime::format(&format, &zoned) {
-                vars.set(format!("workflow.creationTimestamp.{letter}"), printed);
-            }
+    // Milliseconds of a time that Kubernetes keeps to the second.
+    vars.set("workflow.creationTimestamp.L", ".000");
+    for letter in LETTERS.chars() {
+        if let Ok(printed) = jiff::fmt::strtime::format(format!("%{letter}"), &zoned) {
+            vars.set(format!("workflow.creationTimestamp.{letter}"), printed);
         }
     }
+}
+
+/// `workflow.status` and `workflow.duration` for what starts while the run goes on, as of that moment.
+pub(crate) fn running(status: &WorkflowStatus, vars: &mut Vars, at: Timestamp) {
+    vars.set("workflow.status", "Running");
+    duration(status, vars, at);
 }
 
 /// `workflow.status` and `workflow.failures`, for hooks and exit handlers.

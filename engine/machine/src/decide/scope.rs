@@ -28,6 +28,7 @@ impl Turn<'_> {
         let globals = globals::globals(self.plan, self.status);
         let node = self.status.node(boundary).ok_or("the boundary is gone")?;
         let mut vars = Vars::child(&globals);
+        globals::running(self.status, &mut vars, self.now);
         if node.exit_handler {
             outcome(self.status, &mut vars);
         }
@@ -391,6 +392,7 @@ pub(crate) fn leaf_vars(
     };
     let node = status.node(ix).ok_or("the node is gone")?;
     let mut vars = Vars::child(&globals);
+    globals::running(status, &mut vars, node.started_at.unwrap_or_default());
     if node.exit_handler || matches!(node.owner, Owner::WorkflowHook(_)) {
         outcome(status, &mut vars);
     }

@@ -99,6 +99,7 @@ impl Turn<'_> {
         }
         let globals = globals::globals(self.plan, self.status);
         let mut vars = Vars::child(&globals);
+        globals::running(self.status, &mut vars, self.now);
         if start.exit_handler || matches!(start.owner, Owner::WorkflowHook(_)) {
             globals::outcome(self.status, &mut vars);
         }

@@ -412,6 +412,20 @@ fn f61_a_run_that_ends_above_a_waiting_node_gives_its_place_in_the_queue_back() 
 }
 
 #[test]
+fn a_step_knows_when_its_run_was_made_its_status_and_how_long_it_takes() {
+    let text = "{{workflow.creationTimestamp}} {{workflow.creationTimestamp.L}} {{workflow.creationTimestamp.b}} \
+                {{workflow.creationTimestamp.c}} {{workflow.status}} {{workflow.duration}} {{inputs.parameters.d}}";
+    let mut run = Run::new(&format!(
+        "entrypoint: main\ntemplates:\n- name: main\n  steps:\n  - - {{name: a, template: w}}\n  - - name: b\n      template: e\n      \
+         arguments: {{parameters: [{{name: d, value: '{{{{workflow.duration}}}}'}}]}}\n- name: w\n  suspend: {{duration: '90'}}\n\
+         - name: e\n  inputs: {{parameters: [{{name: d}}]}}\n  container: {{image: x, command: [run], args: ['{text}']}}"
+    ));
+    run.ends(W::Succeeded);
+    let wanted = "2026-01-01T00:00:00Z .000 Jan {{workflow.creationTimestamp.c}} Running 90.000000 90.000000";
+    assert_eq!(run.attempt("b").template.container.unwrap().args, [wanted]);
+}
+
+#[test]
 fn a_run_whose_spec_is_invalid_fails_before_anything_else() {
     let mut run = steps("- - {name: a, template: c}");
     let mut invalid = (*run.plan.workflow).clone();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use crate::expr::builtins::{Call, Entry, json, parse};
 use crate::expr::error::ExprError;
@@ -36,15 +36,8 @@ pub(super) const FUNCTIONS: &[Entry] = &[
             None => c.text("illegal base32 data"),
         }
     }),
-    ("sha256sum", 1, 1, |c| {
-        let s = c.str(0)?;
-        c.fuel().spend(s.len() as u64 / 16)?;
-        let mut hex = String::new();
-        for byte in Sha256::digest(s.as_bytes()) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        c.text(hex)
-    }),
+    ("sha256sum", 1, 1, |c| digest::<Sha256>(c)),
+    ("sha512sum", 1, 1, |c| digest::<Sha512>(c)),
     ("adler32sum", 1, 1, |c| {
         let s = c.str(0)?;
         c.fuel().spend(s.len() as u64 / 16)?;
@@ -101,6 +94,17 @@ pub(super) const FUNCTIONS: &[Entry] = &[
     }),
     ("isAbs", 1, 1, is_abs),
 ];
+
+/// A digest in hexadecimal.
+fn digest<D: Digest>(c: &mut Call<'_, '_>) -> Result<Val, ExprError> {
+    let s = c.str(0)?;
+    c.fuel().spend(s.len() as u64 / 16)?;
+    let mut hex = String::new();
+    for byte in D::digest(s.as_bytes()).iter() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    c.text(hex)
+}
 
 fn is_abs(c: &mut Call<'_, '_>) -> Result<Val, ExprError> {
     let s = c.str(0)?;

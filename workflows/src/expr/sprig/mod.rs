@@ -56,15 +56,29 @@ const REFUSED: &[&str] = &[
     "bcrypt",
     "encryptAES",
     "decryptAES",
-    "sha1sum",
-    "sha512sum",
-    "semver",
-    "semverCompare",
 ];
+
+/// Functions of sprig that nobody has asked for yet.
+const MISSING: &[&str] = &["sha1sum", "semver", "semverCompare", "urlParse", "urlJoin"];
+
+/// Second names of functions; those of the operating system's paths mean the same here.
+fn alias(name: &str) -> &str {
+    match name {
+        "trimall" => "trimAll",
+        "must_date_modify" => "mustDateModify",
+        "osBase" => "base",
+        "osDir" => "dir",
+        "osClean" => "clean",
+        "osExt" => "ext",
+        "osIsAbs" => "isAbs",
+        other => other,
+    }
+}
 
 /// The function of a name without `sprig.`.
 pub(crate) fn function(name: &str) -> Result<(Function, usize, usize), ExprError> {
     let entries = || TABLES.iter().flat_map(|t| t.iter());
+    let name = alias(name);
     let plain = name.strip_prefix("must").map(lower_first);
     let wanted = |n: &str| n == name || plain.as_deref().is_some_and(|p| p == n);
     if let Some((_, min, max, function)) = entries().find(|(n, ..)| wanted(n)) {
@@ -74,6 +88,10 @@ pub(crate) fn function(name: &str) -> Result<(Function, usize, usize), ExprError
         let message = format!(
             "sprig.{name} is not available: an expression must give the same value each time it is evaluated and has no access to the outside"
         );
+        return Err(ExprError::new(ExprErrorKind::Unavailable, message));
+    }
+    if MISSING.contains(&name) {
+        let message = format!("sprig.{name} is not built in");
         return Err(ExprError::new(ExprErrorKind::Unavailable, message));
     }
     let hint = suggest::did_you_mean(name, entries().map(|(n, ..)| *n));
