@@ -2,9 +2,10 @@
 //! Does not know the rules: `runner_workflows::validate` does.
 
 use jiff::Timestamp;
-use runner_controller::SYNC_LIMIT;
+use runner_controller::{Executor, SYNC_LIMIT};
 use runner_store::NewManifest;
 use runner_workflows::diagnostic::Diagnostic;
+use runner_workflows::effect::without_effect;
 use runner_workflows::parse::tree::NodeValue;
 use runner_workflows::parse::{Document, Limits, Manifest, parse_file};
 use runner_workflows::resolve::{Catalog, Submission};
@@ -24,6 +25,14 @@ pub fn lint(manifest: &Manifest, catalog: &Catalog, strict: bool) -> Vec<Diagnos
         return problems;
     }
     validate(manifest, Options { lint: true, submit: false, strict }, catalog)
+}
+
+/// What a manifest says that changes nothing for steps that run as processes, each field with the reason.
+pub fn notes(manifest: &Manifest, executor: Executor) -> Vec<Diagnostic> {
+    match executor {
+        Executor::Process => without_effect(manifest),
+        Executor::Container | Executor::Kubernetes => Vec::new(),
+    }
 }
 
 /// What is to be said about an EventSource, an EventBus or a Sensor.

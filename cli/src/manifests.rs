@@ -68,7 +68,9 @@ pub fn report(console: &Console, diagnostics: &[Diagnostic], what_happened: &str
         if console.quiet && !diagnostic.is_error() {
             continue;
         }
-        for line in pretty(diagnostic, console.err) {
+        // A note says all in its first line, which names the place.
+        let shown = if diagnostic.severity == Severity::Note { 1 } else { usize::MAX };
+        for line in pretty(diagnostic, console.err).into_iter().take(shown) {
             console.complain(&line);
         }
     }

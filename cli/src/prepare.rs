@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use runner_controller::Executor;
 use runner_store::{NewManifest, Store};
 use runner_workflows::diagnostic::Diagnostic;
 use runner_workflows::parse::Manifest;
@@ -18,6 +19,17 @@ use crate::exit::{Code, Failure, Result};
 use crate::manifests::{Loaded, report};
 use crate::names::{self, From};
 use crate::wire::Wire;
+
+/// How files are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks {
+    /// Unknown fields are errors.
+    pub strict: bool,
+    /// Whether problems refuse.
+    pub validate: Validate,
+    /// What steps will run as.
+    pub executor: Executor,
+}
 
 /// What is about to be run.
 #[derive(Debug, Default)]
@@ -38,11 +50,11 @@ pub async fn from_files(
     wire: &Wire,
     files: &[PathBuf],
     submission: &Submission,
-    strict: bool,
-    validate: Validate,
+    how: Checks,
 ) -> Result<Prepared> {
-    let loaded = Loaded::read(files, strict)?;
+    let loaded = Loaded::read(files, how.strict)?;
     let mut diagnostics = loaded.diagnostics;
+    let validate = how.validate;
     let namespace = namespace(wire, &loaded.manifests)?;
     let mut catalog = stored_catalog(wire, &namespace).await?;
     let mut out = Prepared::default();
@@ -50,6 +62,7 @@ pub async fn from_files(
         catalog.add(manifest);
     }
     for manifest in &loaded.manifests {
+        diagnostics.extend(check::notes(manifest, how.executor));
         match manifest {
             Manifest::Workflow(document) => {
                 let made = one(manifest, &document.object, submission, &catalog, validate, &mut diagnostics);

@@ -106,6 +106,29 @@ fn code_4_is_not_found() {
 }
 
 #[test]
+fn what_changes_nothing_here_is_noted_with_its_place_and_the_reason() {
+    let place = Place::new();
+    let spec = "spec:\n  hostNetwork: true\n  podSpecPatch: '{}'\n";
+    place.write("fields.yaml", &common::HELLO.replace("spec:\n", spec));
+    let wanted = "`hostNetwork` has no effect here because steps share the network of this machine";
+    let place_of = "fields.yaml:6:3: note[no-effect]: ";
+    let linted = place.run(&["lint", "fields.yaml"]).code(0);
+    linted.out_has(place_of).out_has(wanted).out_has("no linting errors found! (2 notes in 1 file)");
+    let json = place.run(&["lint", "fields.yaml", "--format", "json"]).code(0).json();
+    assert_eq!(json["diagnostics"].as_array().unwrap().len(), 2, "{json}");
+    let ran = place.run(&["submit", "fields.yaml", "--wait"]).code(0);
+    ran.err_has(place_of).err_has(wanted).err_has("`podSpecPatch` has no effect");
+    assert_eq!(place.run(&["submit", "fields.yaml", "-q", "-o", "name"]).code(0).err, "");
+    let elsewhere = place.run(&["lint", "fields.yaml", "--executor", "kubernetes"]).code(0).out;
+    assert!(elsewhere.contains("no linting errors found! (1 file)"), "{elsewhere}");
+    place.write(
+        "t.yaml",
+        &format!("apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {{name: t}}\n{spec}"),
+    );
+    place.run(&["apply", "-f", "t.yaml"]).code(0).err_has("`hostNetwork` has no effect");
+}
+
+#[test]
 fn more_is_said_with_the_flags_of_both_command_lines() {
     let place = Place::new();
     for flag in ["-v", "--loglevel=debug"] {

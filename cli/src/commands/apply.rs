@@ -117,6 +117,7 @@ pub(crate) async fn store_files(
     for manifest in &loaded.manifests {
         known.add(manifest);
     }
+    let executor = wire.executor()?;
     let mut new = Vec::new();
     let mut secrets = Vec::new();
     for manifest in &loaded.manifests {
@@ -132,6 +133,7 @@ pub(crate) async fn store_files(
                 diagnostics.push(problem.at(Some(manifest.origin().span(&[]))));
             }
             Some(one) => {
+                diagnostics.extend(check::notes(manifest, executor));
                 diagnostics.extend(storing.validate.judge(check::lint(manifest, &known, storing.strict)));
                 new.push(one);
             }

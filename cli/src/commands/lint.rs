@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use runner_controller::Executor;
 use runner_workflows::needs::{Need, NeedKind};
 use runner_workflows::parse::Manifest;
 use runner_workflows::resolve::Catalog;
@@ -26,6 +27,9 @@ pub struct Args {
     /// Only check these kinds, e.g. Workflow,CronWorkflow or wf,cronwf
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     pub(crate) kinds: Vec<String>,
+    /// Note fields that have no effect with this executor: process, container or kubernetes
+    #[arg(long, value_name = "EXECUTOR", default_value = "process", value_parser = super::executor)]
+    executor: Executor,
     /// Form of the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: LintFormat,
@@ -41,6 +45,7 @@ impl Args {
             files: files.to_vec(),
             strict,
             kinds: vec![kind.to_owned()],
+            executor: Executor::default(),
             format: LintFormat::default(),
             offline: true,
         }
@@ -52,7 +57,8 @@ pub(crate) const LONG: &str = "Examples:
   $ runner lint workflows --format json
 
 Checks manifests without running anything, without a store, without a network. Templates found in the given files \
-are known to all of them. Every problem is reported with file, line and column. Exit code 3 when anything is wrong.";
+are known to all of them. Every problem is reported with file, line and column. Exit code 3 when anything is wrong. A \
+field that changes nothing when steps run as processes is noted with the reason.";
 
 /// Checks.
 pub fn run(args: &Args, console: &Console) -> Result {
@@ -66,6 +72,7 @@ pub fn run(args: &Args, console: &Console) -> Result {
     for manifest in loaded.manifests.iter().filter(|m| wanted(args, m)) {
         checked += 1;
         report.diagnostics.extend(crate::check::lint(manifest, &catalog, args.strict));
+        report.diagnostics.extend(crate::check::notes(manifest, args.executor));
     }
     if checked == 0 && !report.has_errors() {
         return Err(Failure::new(Code::Invalid, "found nothing to lint in the specified paths"));

@@ -35,6 +35,7 @@ pub mod watch;
 use std::path::Path;
 
 use jiff::SignedDuration;
+use runner_controller::Executor;
 
 use crate::exit::{Code, Failure, Result};
 use crate::output::time;
@@ -58,6 +59,14 @@ pub(crate) fn phase(text: &str) -> std::result::Result<String, String> {
     let known = ["Pending", "Running", "Succeeded", "Failed", "Error"];
     let found = known.iter().find(|phase| phase.eq_ignore_ascii_case(text));
     found.map(|&phase| phase.to_owned()).ok_or_else(|| format!("use one of {}", known.join(", ")))
+}
+
+/// Reads the name of an executor for clap.
+///
+/// # Errors
+/// A text for clap.
+pub(crate) fn executor(text: &str) -> std::result::Result<Executor, String> {
+    text.parse()
 }
 
 /// Reads a duration for clap.

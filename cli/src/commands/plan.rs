@@ -17,7 +17,7 @@ use super::apply::Validate;
 use crate::exit::{Code, Failure, Result};
 use crate::output::Format;
 use crate::output::plan::{Cached, Estimated, Needed, Shown};
-use crate::prepare;
+use crate::prepare::{self, Checks};
 use crate::secrets::Sources;
 use crate::wire::Wire;
 
@@ -63,7 +63,10 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let submission = Submission { parameters, entrypoint: args.entrypoint.clone(), ..Submission::default() };
     let prepared = match &args.from {
         Some(from) => prepare::from_stored(wire, from, &submission, Validate::ON).await?,
-        None => prepare::from_files(wire, &args.files, &submission, false, Validate::ON).await?,
+        None => {
+            let how = Checks { strict: false, validate: Validate::ON, executor: wire.executor()? };
+            prepare::from_files(wire, &args.files, &submission, how).await?
+        }
     };
     let wire = &wire.within(&prepared.namespace);
     let brought: BTreeSet<String> = prepared

@@ -14,7 +14,7 @@ use super::apply::Validate;
 use crate::exit::{Code, Failure, Result};
 use crate::follow::{Style, Until};
 use crate::output::{Console, Format};
-use crate::prepare::{self, Prepared};
+use crate::prepare::{self, Checks, Prepared};
 use crate::run::{self, Running};
 use crate::signals::Signals;
 use crate::wire::{Engine, Wire};
@@ -86,7 +86,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = time_text)]
     pub scheduled_time: Option<String>,
     /// What steps run as: process, container or kubernetes [default: process, or the configured one]
-    #[arg(long, value_name = "EXECUTOR", value_parser = executor)]
+    #[arg(long, value_name = "EXECUTOR", value_parser = super::executor)]
     pub executor: Option<Executor>,
     /// Steps start in the current directory and may write to it
     #[arg(long)]
@@ -123,7 +123,11 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let submission = submission(args)?;
     let prepared = match &args.from {
         Some(from) => prepare::from_stored(wire, from, &submission, args.validate).await?,
-        None => prepare::from_files(wire, &args.files, &submission, args.strict, args.validate).await?,
+        None => {
+            let how =
+                Checks { strict: args.strict, validate: args.validate, executor: executor(args, wire)? };
+            prepare::from_files(wire, &args.files, &submission, how).await?
+        }
     };
     let wire = &wire.within(&prepared.namespace);
     if args.name.is_some() && prepared.workflows.len() > 1 {
@@ -135,7 +139,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     if args.dry_run || args.server_dry_run {
         return dry_run(wire, prepared, args.server_dry_run);
     }
-    wire.can_run_on(args.executor.map_or_else(|| wire.executor(), Ok)?)?;
+    wire.can_run_on(executor(args, wire)?)?;
     let mut signals = Signals::listen()?;
     let share_cwd = if args.share_cwd { Some(working_directory()?) } else { None };
     let store = wire.store().await?;
@@ -169,6 +173,11 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     };
     continue_existing(wire, &store, &engine, &runs).await?;
     run::to_the_end(wire, engine, &runs, &follow, &mut signals).await
+}
+
+/// What steps will run as.
+fn executor(args: &Args, wire: &Wire) -> Result<Executor> {
+    args.executor.map_or_else(|| wire.executor(), Ok)
 }
 
 async fn submit_all(
@@ -231,10 +240,6 @@ fn time_text(text: &str) -> std::result::Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("write it like 2006-01-02T15:04:05-07:00".to_owned()),
     }
-}
-
-fn executor(text: &str) -> std::result::Result<Executor, String> {
-    text.parse()
 }
 
 fn working_directory() -> Result<PathBuf> {
