@@ -23,6 +23,10 @@ impl Checker<'_> {
                 "schedule was removed in Argo v4 and is read as `schedules`",
             );
         }
+        if spec.stop_strategy.as_ref().is_some_and(|stop| stop.condition.is_some()) {
+            let text = "stopStrategy.condition was removed in Argo v4 and is read as `expression`";
+            self.reporter.note(&place.field("stopStrategy/condition"), "legacy-spelling", text);
+        }
         for (at, schedule) in legacy.into_iter().chain(many) {
             if let Err(why) = Schedule::parse(schedule, "") {
                 let text = format!("cron schedule {schedule} is malformed: {why}");
@@ -53,7 +57,7 @@ impl Checker<'_> {
 #[cfg(test)]
 mod tests {
     use crate::resolve::Catalog;
-    use crate::spec::CronWorkflow;
+    use crate::spec::{CronWorkflow, StopStrategy};
     use crate::validate::{Options, validate_cron_workflow};
 
     /// Codes of the errors about the schedule.
@@ -64,6 +68,23 @@ mod tests {
         let codes =
             judged.iter().filter(|problem| problem.is_error()).map(|problem| problem.code.to_string());
         codes.filter(|code| code.starts_with("cron-")).collect()
+    }
+
+    #[test]
+    fn spellings_of_argo_v3_are_noted() {
+        let mut cron = CronWorkflow::default();
+        cron.spec.schedule = "@daily".to_owned();
+        cron.spec.stop_strategy =
+            Some(StopStrategy { condition: Some("failed >= 1".into()), ..StopStrategy::default() });
+        let judged = validate_cron_workflow(&cron, None, Options::default(), &Catalog::default());
+        let notes =
+            judged.iter().filter(|note| note.code == "legacy-spelling").map(|note| note.message.to_string());
+        let notes: Vec<String> = notes.collect();
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(
+            notes[1].contains("stopStrategy.condition") && notes[1].contains("`expression`"),
+            "{notes:?}"
+        );
     }
 
     #[test]
