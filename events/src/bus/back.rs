@@ -88,3 +88,71 @@ pub(super) fn before(milliseconds: u64) -> Result<StreamId> {
 fn milliseconds(stream: &StreamId) -> u64 {
     uuid::Uuid::parse_str(stream.key()).map_or(0, |id| u64::try_from(id.as_u128() >> 80).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use runner_controller::{SystemClock, SystemIds};
+    use runner_store::{Append, Create, Epoch, Journal, MemoryStore, NewRecord, Seq};
+
+    use super::*;
+
+    /// A bus with events at these milliseconds, and with streams of other kinds before and behind.
+    async fn bus(times: &[u64]) -> (Bus, Vec<String>) {
+        let store = Arc::new(MemoryStore::new());
+        let mut ids: Vec<String> = Vec::new();
+        for (number, time) in times.iter().enumerate() {
+            let bits = u128::from(*time) << 80 | 0x7 << 76 | 0x8 << 60 | u128::try_from(number).unwrap();
+            ids.push(uuid::Uuid::from_u128(bits).to_string());
+        }
+        let streams = ids.iter().map(|id| stream(id).unwrap());
+        let others = ["cron/a/b", "sensor/a/b", "workflow/a"].map(|text| StreamId::parse(text).unwrap());
+        for stream in streams.chain(others) {
+            let record = NewRecord { kind: "x".to_owned(), body: Vec::new() };
+            let mut append =
+                Append::new(stream.clone(), Epoch::ZERO, Seq::ZERO, Timestamp::UNIX_EPOCH, vec![record]);
+            append.create = Some(Create {
+                namespace: "n".to_owned(),
+                name: stream.to_string(),
+                idempotency_key: None,
+                lease: None,
+            });
+            Journal::append(store.as_ref(), append).await.unwrap();
+        }
+        ids.sort();
+        ids.reverse();
+        (Bus::new(store, Arc::new(SystemClock), Arc::new(SystemIds)), ids)
+    }
+
+    async fn walk(bus: &Bus, since_ms: u64, now_ms: u64) -> Vec<String> {
+        let mut back = Back::new(bus, since_ms, now_ms).unwrap();
+        let mut all = Vec::new();
+        loop {
+            let page = back.next().await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.into_iter().map(|info| info.stream.key().to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn every_event_comes_once_and_the_latest_first() {
+        let day = 86_400_000;
+        let spread: Vec<u64> = (0..2500).map(|at| 100 * day + at * 7919).collect();
+        let burst: Vec<u64> = (0..2500).map(|at| 100 * day + at % 2).collect();
+        let ends: Vec<u64> = [0, 1, 2, END_MS - 1, END_MS - 2, 100 * day].into();
+        for times in [spread, burst, ends, Vec::new()] {
+            let (bus, ids) = bus(&times).await;
+            for now in [0, 50 * day, 100 * day, 101 * day, 200 * day] {
+                assert_eq!(walk(&bus, 0, now).await, ids, "seen from {now}");
+            }
+            let since = 100 * day + 1;
+            let later = ids.iter().filter(|id| id.as_str() >= before(since).unwrap().key()).cloned();
+            assert_eq!(walk(&bus, since, 101 * day).await, later.collect::<Vec<_>>());
+        }
+    }
+}

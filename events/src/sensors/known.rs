@@ -1,20 +1,30 @@
 //! A sensor as this process knows it: status, place in the journal, lease, and the events that it took lately.
 //! Knows no bus; gives no verdict.
+//!
+//! Now and then the status is written down beside the journal, so that the next start reads only what came since.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use runner_sensors::machine::{Fact, Input, Status, advance, fold};
+use runner_sensors::machine::{Fact, Input, Status, advance, fold, restore, snapshot};
 use runner_store::{
-    Append, Appended, ClaimRequest, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Manifest,
+    Append, Appended, ClaimRequest, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Manifest, Memo,
     NewRecord, Record, Seq, Store, StreamId,
 };
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::TTL;
 use super::error::{Error, Result};
+use crate::ingress::identity::sha256;
 
 /// Events that are remembered: more than can be in flight when a process dies.
 const RECENT: usize = 4096;
+
+/// Records of the journal after which the status is written down again.
+const KEEP_EVERY: u64 = 2000;
+/// Where it is written down, by the key of the stream.
+const SNAPSHOTS: &str = "runner-sensor";
 
 /// What a sensor is known to be.
 #[derive(Debug)]
@@ -23,10 +33,12 @@ pub(super) struct Known {
     pub(super) lease: Lease,
     pub(super) recent: Recent,
     seq: Seq,
+    /// Place in the journal of the last snapshot.
+    kept: Seq,
 }
 
 /// Events that were taken lately, with the triggers that fired because of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Recent {
     order: VecDeque<String>,
     fired: BTreeMap<String, Vec<String>>,
@@ -87,7 +99,8 @@ impl Known {
             return match Journal::append(store, append).await {
                 Ok(Appended::Done(seq)) => {
                     let lease = Lease { stream, epoch: Epoch::FIRST, until };
-                    Ok(Some(Self { status: Status::default(), lease, recent: Recent::default(), seq }))
+                    let (status, recent) = (Status::default(), Recent::default());
+                    Ok(Some(Self { status, lease, recent, seq, kept: seq }))
                 }
                 Ok(Appended::Exists { .. }) | Err(runner_store::Error::NameTaken { .. }) => Ok(None),
                 Err(error) => Err(error.into()),
@@ -96,9 +109,12 @@ impl Known {
         let mut request = ClaimRequest::only(owner, TTL, now, stream.clone());
         request.dead_owners = dead;
         let Some(lease) = Journal::claim(store, request).await?.into_iter().next() else { return Ok(None) };
-        let (mut status, mut recent, mut seq) = (Status::default(), Recent::default(), Seq::ZERO);
+        let (mut status, mut recent, kept) = kept(store, &stream).await.unwrap_or_default();
+        let mut seq = kept;
         replay(store, &stream, &mut status, &mut recent, &mut seq).await?;
-        Ok(Some(Self { status, lease, recent, seq }))
+        let mut known = Self { status, lease, recent, seq, kept };
+        known.keep(store, now).await;
+        Ok(Some(known))
     }
 
     /// Takes a turn: decides what inputs mean, and makes that durable. The facts of each input.
@@ -127,7 +143,25 @@ impl Known {
             Appended::Done(seq) => self.seq = seq,
             Appended::Exists { .. } => return Err(self.corrupt("it exists twice".to_owned())),
         }
+        self.keep(store, now).await;
         Ok(all)
+    }
+
+    /// Writes the status down when the journal has grown enough since the last time. It need not work: the journal has all.
+    async fn keep(&mut self, store: &dyn Store, now: Timestamp) {
+        if self.seq.0.saturating_sub(self.kept.0) < KEEP_EVERY {
+            return;
+        }
+        self.kept = self.seq;
+        let stream = &self.lease.stream;
+        let last = Journal::read(store, stream, Seq(self.seq.0.saturating_sub(1)), 1).await;
+        let Some(last) = last.ok().and_then(|records| records.into_iter().next()) else { return };
+        let whole = json!({"seq": self.seq.0, "record": sha256(&last.body), "at": last.at,
+            "status": snapshot(&self.status), "recent": self.recent});
+        let put = Memo::put_memo(store, SNAPSHOTS, stream.key(), whole.to_string().into_bytes(), now).await;
+        if let Err(error) = put {
+            tracing::warn!(sensor = stream.key(), %error, "the status of a sensor is not written down");
+        }
     }
 
     fn corrupt(&self, why: String) -> Error {
@@ -141,9 +175,27 @@ impl Known {
 /// What the store says, or [`Error::Corrupt`].
 pub async fn load(store: &dyn Store, namespace: &str, name: &str) -> Result<Status> {
     let stream = StreamId::sensor(namespace, name)?;
-    let mut status = Status::default();
-    replay(store, &stream, &mut status, &mut Recent::default(), &mut Seq::ZERO.clone()).await?;
+    let (mut status, mut recent, mut seq) = kept(store, &stream).await.unwrap_or_default();
+    replay(store, &stream, &mut status, &mut recent, &mut seq).await?;
     Ok(status)
+}
+
+/// The status as it was written down last, and up to which record it goes. None unless that very record is in the journal:
+/// a sensor that was deleted and made again has another one.
+async fn kept(store: &dyn Store, stream: &StreamId) -> Option<(Status, Recent, Seq)> {
+    let entry = Memo::get_memo(store, SNAPSHOTS, stream.key()).await.ok()??;
+    let mut whole: Value = serde_json::from_slice(&entry.body).ok()?;
+    let seq = whole["seq"].as_u64().filter(|seq| *seq > 0)?;
+    let last = Journal::read(store, stream, Seq(seq - 1), 1).await.ok()?.into_iter().next()?;
+    let same = last.seq == Seq(seq)
+        && whole["record"] == sha256(&last.body).as_str()
+        && whole["at"] == json!(last.at);
+    if !same {
+        return None;
+    }
+    let status = restore(whole["status"].take())?;
+    let recent = serde_json::from_value(whole["recent"].take()).ok()?;
+    Some((status, recent, Seq(seq)))
 }
 
 async fn replay(
@@ -179,3 +231,6 @@ fn read(record: &Record) -> std::result::Result<Fact, String> {
     serde_json::from_slice(&record.body)
         .map_err(|error| format!("record {} `{}`: {error}", record.seq.0, record.kind))
 }
+
+#[cfg(test)]
+mod tests;

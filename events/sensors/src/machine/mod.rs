@@ -15,6 +15,7 @@ mod firing;
 mod fold;
 mod names;
 mod outstanding;
+mod snapshot;
 mod status;
 
 pub use backoff::{attempts, wait};
@@ -24,6 +25,7 @@ pub use firing::{Collected, Firing, Stage};
 pub use fold::fold;
 pub use names::{Replay, child_name, firing_key};
 pub use outstanding::{Action, OPEN_LIMIT, accepts, next_wakeup, outstanding};
+pub use snapshot::{restore, snapshot};
 pub use status::{Counts, Status, TriggerState, performs_once};
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::fact::{Compat, Mode};
 use super::firing::{Collected, Firing};
@@ -16,7 +17,7 @@ use crate::spec::{SensorSpec, TriggerTemplate};
 pub(super) const REPLAYS: usize = 1000;
 
 /// How often what happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Events taken.
     pub events: u64,
@@ -31,7 +32,7 @@ pub struct Counts {
 }
 
 /// What is known of one trigger.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TriggerState {
     /// What it does with events.
     pub mode: Mode,

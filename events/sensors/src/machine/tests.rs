@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Action, Compat, Fact, Gate, Input, Mode, Stage, Status, accepts, advance, child_name, decide, fold,
-    next_wakeup, outstanding,
+    next_wakeup, outstanding, restore, snapshot,
 };
 use crate::event::{Event, context};
 
@@ -62,6 +62,10 @@ impl Sensor {
             assert_eq!(&serde_json::from_str::<Fact>(&text).unwrap(), fact);
             fold(&mut self.status, fact).unwrap();
         }
+        // a snapshot says all that the facts said
+        let text = snapshot(&self.status).to_string();
+        let restored = restore(serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(format!("{restored:?}"), format!("{:?}", self.status));
         self.facts.extend(facts.clone());
         facts
     }
