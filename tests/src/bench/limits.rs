@@ -144,6 +144,26 @@ pub fn scattered_commits(count: usize) -> Side {
     limit("limit: SQLite, 512 steps per commit, scattered keys", FULL, run)
 }
 
+/// One row for each event, as many in a commit as requests are in flight; what is durable when they are answered.
+pub fn event_commits(count: usize, in_flight: usize) -> Side {
+    let batch = i64::try_from(in_flight).unwrap_or(1);
+    let sql = if in_flight == 1 { ONE } else { SCATTERED };
+    let name = format!("limit: SQLite, {in_flight} events per commit");
+    limit(&name, FULL, Box::new(move || commits(sql, count, batch)))
+}
+
+/// Workflows of a store that have ended; none while it cannot be read.
+pub fn finished(store: &Path) -> Option<usize> {
+    const SQL: &str = "SELECT count(*) FROM workflows WHERE finished_at IS NOT NULL";
+    let read = async {
+        let mut connection = SqliteConnectOptions::new().filename(store).read_only(true).connect().await?;
+        let count: i64 = sqlx::query_scalar(SQL).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, sqlx::Error>(count)
+    };
+    usize::try_from(runtime().ok()?.block_on(read).ok()?).ok()
+}
+
 fn shell() -> Result<std::process::Child, String> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "true"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

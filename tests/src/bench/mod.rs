@@ -2,6 +2,7 @@
 //! Never part of the test run; a number means nothing without the number next to it.
 
 pub mod engine;
+pub mod ingest;
 pub mod limits;
 pub mod measure;
 pub mod probe;
@@ -25,7 +26,7 @@ pub struct Entry {
 }
 
 /// All benchmarks, in the order in which they are run.
-pub const ENTRIES: [Entry; 13] = [
+pub const ENTRIES: [Entry; 18] = [
     Entry { name: "b1", about: "a chain of 1,000 no-op steps", make: engine::chain },
     Entry { name: "b2", about: "1,000 no-op steps at once, then a join", make: || engine::fan(1_000) },
     Entry { name: "b2-10k", about: "10,000 no-op steps at once, then a join", make: || engine::fan(10_000) },
@@ -33,6 +34,11 @@ pub const ENTRIES: [Entry; 13] = [
     Entry { name: "b4a", about: "a chain of `sh -c true`, logs captured", make: shell::chain },
     Entry { name: "b4b-2", about: "`sh -c true`, two in flight", make: || shell::fan(2) },
     Entry { name: "b4b-4", about: "`sh -c true`, four in flight", make: || shell::fan(4) },
+    Entry { name: "b6-1", about: "events over one connection", make: || Ok(ingest::ingest_of(1)) },
+    Entry { name: "b6-16", about: "events over 16 connections", make: || Ok(ingest::ingest_of(16)) },
+    Entry { name: "b6-64", about: "events over 64 connections", make: || Ok(ingest::ingest_of(64)) },
+    Entry { name: "b6-burst", about: "a burst of ten times the events", make: || Ok(ingest::burst()) },
+    Entry { name: "b6-flow", about: "a workflow for each event", make: || Ok(ingest::started()) },
     Entry { name: "b7-100", about: "resume after kill -9, 100 nodes", make: || resume::resume(100) },
     Entry { name: "b7-1k", about: "resume after kill -9, 1,000 nodes", make: || resume::resume(1_000) },
     Entry { name: "b7-10k", about: "resume after kill -9, 10,000 nodes", make: || resume::resume(10_000) },

@@ -89,7 +89,7 @@ const HEADS: [&str; 12] = [
     "peak RSS",
     "disk/unit",
     "engine ms",
-    "gap p50/p99 µs",
+    "p50/p99 µs",
     "durability",
 ];
 
@@ -202,8 +202,8 @@ pub fn page(all: &[Done], command: &str) -> String {
          Each number stands beside a physical limit or a peer that was measured in the same run, in turns, so that a \
          machine that drifts drifts for all of them: trust the ratios (medians of the ratios of each round), not the \
          absolute numbers. \"engine ms\" is the time from the creation of the \
-         first workflow to the end of the last one, as the store has it; the gap is the time between the ends of two \
-         nodes. Durability says what is on disk before the next step starts. A missed target is printed as missed. \
+         first workflow to the end of the last one, as the store has it; p50/p99 is the time between the ends of two \
+         nodes, and of events that from a request to its answer. Durability says what is on disk before the next step starts. A missed target is printed as missed. \
          A round in which other processes used more than a quarter of a processor is dropped; with fewer than three \
          quiet rounds nothing is judged, and the numbers say little: beside a busy compiler a limit can look slower \
          than the engine.\n",
