@@ -2,7 +2,8 @@
 //! Fires nothing.
 
 use runner_events::sensors::{MODE_KIND, SetMode, load, mode_name};
-use runner_sensors::machine::{Mode, Status};
+use runner_sensors::conditions::Conditions;
+use runner_sensors::machine::{Mode, Status, TriggerCounts};
 use runner_sensors::spec::Sensor;
 use runner_store::Store;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::exit::{Code, Failure, Result};
 use crate::output::Format;
 use crate::output::results::Results;
 use crate::output::table::Table;
+use crate::output::time;
 use crate::wire::Wire;
 
 /// Flags of `triggers`.
@@ -160,20 +162,27 @@ fn kind(found: &Found) -> String {
     mine.map(|template| template.kinds().join(",")).unwrap_or_default()
 }
 
+/// How often what happened to it; nothing while no daemon has driven its sensor.
+fn counts(found: &Found) -> TriggerCounts {
+    found.status.triggers.get(&found.trigger).map(|state| state.counts).unwrap_or_default()
+}
+
+/// The sources of its own dependencies.
 fn listens(found: &Found) -> String {
-    let mut names: Vec<String> = found
-        .sensor
-        .spec
-        .dependencies
-        .iter()
-        .map(|dependency| format!("{}/{}", dependency.event_source_name, dependency.event_name))
-        .collect();
+    let triggers = found.sensor.spec.triggers.iter().filter_map(|trigger| trigger.template.as_ref());
+    let mine = triggers.into_iter().find(|template| template.name == found.trigger);
+    let conditions = mine.map(|template| template.conditions.as_str()).unwrap_or_default();
+    let conditions = Conditions::parse(conditions).ok();
+    let named = |name: &String| conditions.as_ref().is_none_or(|all| all.names().contains(name));
+    let dependencies = found.sensor.spec.dependencies.iter().filter(|one| named(&one.name));
+    let mut names: Vec<String> =
+        dependencies.map(|one| format!("{}/{}", one.event_source_name, one.event_name)).collect();
     names.dedup();
     names.join(" ")
 }
 
 fn document(found: &Found) -> Value {
-    let counts = found.status.counts;
+    let (counts, mine) = (found.status.counts, counts(found));
     json!({
         "namespace": found.namespace,
         "sensor": found.sensor.metadata.name,
@@ -181,6 +190,13 @@ fn document(found: &Found) -> Value {
         "type": kind(found),
         "listensTo": listens(found),
         "mode": format!("{:?}", found.mode).to_lowercase(),
+        "counts": {
+            "matched": mine.matched,
+            "dropped": mine.dropped,
+            "fired": mine.fired,
+            "failed": mine.failed,
+            "lastFired": mine.last_fired.map(|at| at.to_string()),
+        },
         "ofSensor": {
             "events": counts.events,
             "fired": counts.fired,
@@ -207,22 +223,27 @@ fn list(wire: &Wire, all: &[Found]) -> Result {
                 "TRIGGER",
                 "TYPE",
                 "MODE",
-                "EVENTS",
+                "MATCHED",
+                "DROPPED",
                 "FIRED",
                 "FAILED",
+                "LAST",
                 "LISTENS TO",
             ]);
             for one in all {
-                let counts = one.status.counts;
+                let counts = counts(one);
+                let last = counts.last_fired.map(|at| time::age(wire.now().duration_since(at)));
                 table.row([
                     one.namespace.clone(),
                     one.sensor.metadata.name.clone(),
                     one.trigger.clone(),
                     kind(one),
                     format!("{:?}", one.mode).to_lowercase(),
-                    counts.events.to_string(),
+                    counts.matched.to_string(),
+                    counts.dropped.to_string(),
                     counts.fired.to_string(),
                     counts.failed.to_string(),
+                    last.unwrap_or_default(),
                     listens(one),
                 ]);
             }

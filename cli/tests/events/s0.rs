@@ -73,6 +73,23 @@ fn s0_requests_on_the_sources_own_ports_become_finished_workflows() {
     let latest = place.run(&["events", "show", "@latest"]).code(0);
     latest.out_has("no-match").out_has("argocd.app.deployed");
     place.run(&["triggers", "list"]).code(0).out_has("remediate-secret").out_has("alertmanager/slo-alerts");
+    let triggers = place.run(&["triggers", "list", "-o", "json"]).code(0).json();
+    let secret =
+        triggers.as_array().unwrap().iter().find(|one| one["trigger"] == "remediate-secret").unwrap();
+    let counts = &secret["counts"];
+    assert_eq!(
+        (&counts["matched"], &counts["dropped"], &counts["fired"]),
+        (&json!(1), &json!(1), &json!(1)),
+        "{counts}"
+    );
+
+    // an event by hand goes where its source is, not where the shell happens to be
+    place.write("other.json", r#"{"eventType": "other"}"#);
+    place.run(&["events", "send", "--source", "backstage/provision", "--payload", "other.json"]).code(0);
+    let sent = place.run(&["events", "history", "--limit", "1", "-o", "json"]).code(0).json();
+    assert_eq!(sent[0]["namespace"], "argo-events", "{sent}");
+    let nowhere = place.run(&["events", "send", "--source", "nobody/e", "--payload", "other.json"]).code(0);
+    nowhere.err_has("no EventSource `nobody`");
 }
 
 #[test]

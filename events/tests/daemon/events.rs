@@ -102,6 +102,25 @@ async fn v23_an_overheard_delivery_under_another_id_is_the_same_event() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_curl_calls_a_form_is_json_and_a_form_is_a_form() {
+    let lab = lab().await;
+    let running = lab.start(Gate::Open).await;
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    for body in [r#"{"kind": "a", "app": "shop"}"#, "kind=a&app=shop", "{kind=a"] {
+        let (status, reply) = post(running.address, PATH, &form, body).await;
+        assert_eq!(status, 200, "{reply}");
+    }
+    let all = lab.settled(3, 1).await;
+    let bodies: Vec<_> = all.iter().rev().map(|one| one.event.data["body"].clone()).collect();
+    let wanted = [
+        json!({"kind": "a", "app": "shop"}),
+        json!({"kind": ["a"], "app": ["shop"]}),
+        json!({"{kind": ["a"]}),
+    ];
+    assert_eq!(bodies, wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s0_2_a_closed_gate_records_and_explains_and_makes_nothing() {
     let lab = lab().await;
     let running = lab.start(Gate::Closed).await;

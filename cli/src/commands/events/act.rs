@@ -3,8 +3,11 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use runner_events::bus::NewEvent;
+use runner_events::daemon::KIND;
+use runner_store::Store;
 use serde_json::{Value, json};
 
 use super::look::{bus, failure};
@@ -106,7 +109,7 @@ pub(super) async fn send(args: &SendArgs, wire: &Wire) -> Result {
     let data = if args.data { body } else { request(&args.header, body, "header") };
     let store = wire.store().await?;
     let event = NewEvent {
-        namespace: wire.namespace.clone(),
+        namespace: namespace(&store, source, wire).await?,
         source: source.to_owned(),
         name: name.to_owned(),
         kind: "webhook".to_owned(),
@@ -125,6 +128,31 @@ pub(super) async fn send(args: &SendArgs, wire: &Wire) -> Result {
     results.add("Event", &receipt.id, word, &format!("event {} {sentence}", receipt.id))?;
     results.finish()?;
     Ok(Code::Ok)
+}
+
+/// Where an event of a source belongs: where the EventSource is, unless it was said.
+async fn namespace(store: &Arc<dyn Store>, source: &str, wire: &Wire) -> Result<String> {
+    if wire.namespace_given {
+        return Ok(wire.namespace.clone());
+    }
+    let all = store.list_manifests(KIND, None).await?;
+    let mut places: Vec<String> =
+        all.into_iter().filter(|one| one.name == source).map(|one| one.namespace).collect();
+    match places.as_slice() {
+        [] => {
+            let here = &wire.namespace;
+            wire.console.complain(&format!(
+                "warning: no EventSource `{source}` is applied; sensors of namespace {here} see the event"
+            ));
+            Ok(here.clone())
+        }
+        several if several.len() > 1 && !several.contains(&wire.namespace) => Err(Failure::usage(format!(
+            "EventSource `{source}` is in the namespaces {}: say which by -n",
+            several.join(", ")
+        ))),
+        [_] => Ok(places.swap_remove(0)),
+        _ => Ok(wire.namespace.clone()),
+    }
 }
 
 /// The data of a request.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fact::{Fact, IllegalFact};
+use super::fact::{Fact, IllegalFact, Judgement};
 use super::firing::{Collected, Firing, Stage};
 use super::status::{REPLAYS, Status, TriggerState, compile};
 
@@ -24,7 +24,10 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
             status.compat = *compat;
             applied(status);
         }
-        Fact::EventTaken { seq, replay, .. } => taken(status, *seq, replay)?,
+        Fact::EventTaken { seq, replay, judged, .. } => {
+            taken(status, *seq, replay)?;
+            count(status, judged);
+        }
         Fact::EventCollected { trigger, dependency, event, at } => {
             let collected = Collected { event: event.clone(), at: *at };
             state(status, trigger)?.collected.insert(dependency.clone(), collected);
@@ -60,8 +63,8 @@ pub fn fold(status: &mut Status, fact: &Fact) -> Result<(), IllegalFact> {
             status.counts.succeeded += 1;
         }
         Fact::FiringFailed { key, .. } | Fact::FiringLost { key, .. } => {
-            take(status, key)?;
-            status.counts.failed += 1;
+            let firing = take(status, key)?;
+            failed(status, &firing.trigger);
         }
         Fact::DeadLettered { key, dead_letter, message, at } => {
             dead_lettered(status, key, dead_letter, message, *at)?;
@@ -88,6 +91,31 @@ fn taken(status: &mut Status, seq: Option<u64>, replay: &str) -> Result<(), Ille
     Ok(())
 }
 
+/// Says for each trigger whether an event that one of its dependencies names passed.
+fn count(status: &mut Status, judged: &[Judgement]) {
+    for (name, state) in &mut status.triggers {
+        let Some(compiled) = status.compiled.get(name) else { continue };
+        let mut mine =
+            judged.iter().filter(|one| compiled.conditions.names().contains(&one.dependency)).peekable();
+        if mine.peek().is_none() {
+            continue;
+        }
+        if mine.any(|one| one.verdict.passed) {
+            state.counts.matched += 1;
+        } else {
+            state.counts.dropped += 1;
+        }
+    }
+}
+
+fn failed(status: &mut Status, trigger: &str) {
+    status.counts.failed += 1;
+    // the trigger may be gone since
+    if let Some(state) = status.triggers.get_mut(trigger) {
+        state.counts.failed += 1;
+    }
+}
+
 fn fired(
     status: &mut Status,
     key: &str,
@@ -98,6 +126,8 @@ fn fired(
     let state = state(status, trigger)?;
     state.collected.clear();
     state.next_slot = Some(not_before);
+    state.counts.fired += 1;
+    state.counts.last_fired = Some(at);
     let firing = Firing {
         trigger: trigger.to_owned(),
         dead_letter: false,
@@ -134,15 +164,15 @@ fn dead_lettered(
     message: &str,
     at: Timestamp,
 ) -> Result<(), IllegalFact> {
-    let failed = take(status, key)?;
-    status.counts.failed += 1;
+    let before = take(status, key)?;
+    failed(status, &before.trigger);
     let firing = Firing {
         dead_letter: true,
         attempts: 0,
         at,
         stage: Stage::Waiting { not_before: at },
         message: message.to_owned(),
-        ..failed
+        ..before
     };
     insert(status, dead_letter, firing)
 }

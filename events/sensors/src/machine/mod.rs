@@ -26,7 +26,7 @@ pub use fold::fold;
 pub use names::{Replay, child_name, firing_key};
 pub use outstanding::{Action, OPEN_LIMIT, accepts, next_wakeup, outstanding};
 pub use snapshot::{restore, snapshot};
-pub use status::{Counts, Status, TriggerState, performs_once};
+pub use status::{Counts, Status, TriggerCounts, TriggerState, performs_once};
 
 #[cfg(test)]
 mod tests;

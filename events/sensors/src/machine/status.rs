@@ -40,6 +40,23 @@ pub struct TriggerState {
     pub collected: BTreeMap<String, Collected>,
     /// Earliest start of its next firing (`rateLimit`).
     pub next_slot: Option<Timestamp>,
+    /// How often what happened to it.
+    pub counts: TriggerCounts,
+}
+
+/// How often what happened to one trigger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriggerCounts {
+    /// Events that passed the filters of a dependency of its conditions.
+    pub matched: u64,
+    /// Events that passed none of those that named them.
+    pub dropped: u64,
+    /// Firings.
+    pub fired: u64,
+    /// Firings that failed or were lost.
+    pub failed: u64,
+    /// When it fired last.
+    pub last_fired: Option<Timestamp>,
 }
 
 /// What is known of a sensor.

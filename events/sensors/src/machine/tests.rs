@@ -332,6 +332,23 @@ fn too_many_open_firings_hold_events_back() {
 }
 
 #[test]
+fn each_trigger_counts_for_itself() {
+    let more =
+        |conditions: &str| json!({"template": {"name": conditions, "conditions": conditions, "log": {}}});
+    let mut sensor = Sensor::new(json!([more("a"), more("b")]));
+    sensor.event("a", "1", "10:00:00");
+    sensor.event("a", "2", "10:00:01");
+    sensor.event("b", "3", "10:00:02");
+    let key = sensor.keys().into_iter().find(|key| sensor.status.firings[key].trigger == "b").unwrap();
+    sensor.tell(Input::Begin { key: key.clone() }, "10:00:03");
+    sensor.tell(Input::Failed { key, message: String::new(), retriable: false }, "10:00:04");
+    let counts = |name: &str| sensor.status.triggers[name].counts;
+    assert_eq!((counts("a").matched, counts("a").fired, counts("a").failed), (2, 2, 0));
+    assert_eq!((counts("b").matched, counts("b").fired, counts("b").failed), (1, 1, 1));
+    assert_eq!(counts("a").last_fired, Some(at("10:00:01")));
+}
+
+#[test]
 fn names_follow_from_keys() {
     let name = child_name("build-", "ns/s/t/1");
     assert_eq!(name, child_name("build-", "ns/s/t/1"));

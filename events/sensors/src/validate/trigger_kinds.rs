@@ -10,6 +10,12 @@ use crate::spec::{ArtifactLocation, HttpTrigger, TriggerParameter, TriggerTempla
 const WORKFLOW_OPERATIONS: [&str; 8] =
     ["submit", "submit-from", "suspend", "retry", "resume", "resubmit", "terminate", "stop"];
 const OBJECT_OPERATIONS: [&str; 5] = ["", "create", "update", "patch", "delete"];
+const PATCHES: [&str; 4] = [
+    "",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
 const METHODS: [&str; 6] = ["", "GET", "DELETE", "PATCH", "POST", "PUT"];
 
 struct Checker<'r, 'a, 'd> {
@@ -79,6 +85,14 @@ impl Checker<'_, '_, '_> {
                     OBJECT_OPERATIONS[1..].join(", ")
                 );
                 self.report.error(&at.key("operation"), "operation", text);
+            }
+            if !PATCHES.contains(&trigger.patch_strategy.as_str()) {
+                let text = format!(
+                    "patchStrategy `{}` does not go with a resource: it is one of {}",
+                    trigger.patch_strategy,
+                    PATCHES[1..].join(", ")
+                );
+                self.report.warning(&at.key("patchStrategy"), "patch-strategy", text);
             }
             self.parameters(&at, &trigger.parameters);
         }
