@@ -2,6 +2,7 @@
 //! Runs no step: the controller has no runner.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bodies;
 mod events;
 mod lab;
 mod limits;
