@@ -440,10 +440,11 @@ impl Engine {
         name: &str,
         parameters: &[(String, String)],
         memoized: bool,
+        detached: bool,
     ) -> Result<Running> {
         let changes = Resubmit { memoized, parameters: parameters.to_vec() };
         let request = self.controller.resubmit(&self.namespace, name, &changes).await?;
-        self.submit(request).await
+        self.submit(SubmitRequest { detached, ..request }).await
     }
 
     /// Deletes an ended workflow with its logs.

@@ -245,6 +245,17 @@ fn delete_takes_all_of_a_selector_and_goes_on_after_a_name_that_is_gone() {
 }
 
 #[test]
+fn a_run_is_submitted_again_in_the_background() {
+    let place = Place::new();
+    place.run(&["submit", "broken.yaml"]).code(1);
+    let again = place.run(&["resubmit", "broken", "--memoized", "-d", "-o", "name"]).code(0);
+    let name = again.out.trim();
+    assert!(name.starts_with("broken-") && again.err.contains("runner watch"), "{again:?}");
+    place.run(&["wait", name]).code(1).out_has("Failed at ");
+    place.run(&["resubmit", "broken", "-d", "--wait"]).code(2);
+}
+
+#[test]
 fn what_is_not_valid_is_stored_and_fails_only_when_it_is_asked_for() {
     let place = Place::new();
     let head = "apiVersion: argoproj.io/v1alpha1\nkind: ";

@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::exit::{Code, Failure, Result};
 use crate::metrics::Server;
+use crate::run::Running;
 use crate::signals::Signals;
 use crate::wire::Wire;
 
@@ -38,6 +39,16 @@ once. `runner submit -d` starts it.
 
 With --metrics-address it answers GET /metrics: what the `metrics` blocks of its workflows came to, as \
 argo_workflows_<name>, in the text format of Prometheus. Anybody who can reach the address can read them.";
+
+/// Leaves runs that were recorded to a process in the background, and says how to follow them.
+pub fn in_background(wire: &Wire, runs: &[Running]) -> Result {
+    spawn(wire)?;
+    for running in runs {
+        let again = wire.again(&running.name);
+        wire.console.hint(&format!("it runs in the background. follow it: runner watch {again}"));
+    }
+    Ok(Code::Ok)
+}
 
 /// Starts it in the background, unless one is there: it finds out by itself.
 pub fn spawn(wire: &Wire) -> Result<()> {

@@ -20,6 +20,9 @@ pub struct Args {
     /// Keep the results of the steps that succeeded; for workflows that failed
     #[arg(long)]
     memoized: bool,
+    /// Record it and leave, as Argo does; a background process runs it
+    #[arg(short, long, conflicts_with_all = ["wait", "log", "timeout", "no_suspend"])]
+    detach: bool,
     #[command(flatten)]
     follow: run::FollowArgs,
 }
@@ -37,7 +40,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let store = wire.existing_or_fail().await?;
     let name = wire.resolve(&store, &args.name).await?;
     let engine = wire.engine(&store)?;
-    let running = match engine.resubmit(&name, &args.parameters, args.memoized).await {
+    let running = match engine.resubmit(&name, &args.parameters, args.memoized, args.detach).await {
         Ok(running) => running,
         Err(failure) => {
             engine.shutdown(Leave::Park).await;
@@ -48,6 +51,10 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         wire.console.data(&running.name)?;
     } else {
         wire.console.say(&format!("submitted {} again as {}", name, running.name));
+    }
+    if args.detach {
+        engine.shutdown(Leave::HandOver).await;
+        return super::engine::in_background(wire, &[running]);
     }
     run::to_the_end(wire, engine, &[running], &follow, &mut signals).await
 }

@@ -156,14 +156,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
     let _gone = runs.iter().try_for_each(|running| announce(wire, running, args.executor));
     if args.detach {
         engine.shutdown(Leave::HandOver).await;
-        super::engine::spawn(wire)?;
-        for running in &runs {
-            wire.console.hint(&format!(
-                "it runs in the background. follow it: runner watch {}",
-                wire.again(&running.name)
-            ));
-        }
-        return Ok(Code::Ok);
+        return super::engine::in_background(wire, &runs);
     }
     let follow = run::Follow {
         style: style(args, &wire.console),

@@ -16,7 +16,8 @@ Numbers of a conformance run. The cases come from Argo Workflows' own examples a
 - **workflows/lint**: manifests that validation must accept or refuse;
 - **workflows/controller**: scripts of the controller's tests, driven on the state machine with made-up outcomes of pods;
 - **workflows/examples**: example and end-to-end manifests. Class `local` is really run, with the built binary and real
-  processes; classes that need a cluster, images or the network are linted and planned here.
+  processes, and so is `cli`, scripts of upstream's command line; classes that need a cluster, images or the network are
+  linted and planned here.
 
 ";
 
