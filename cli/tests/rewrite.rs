@@ -77,6 +77,12 @@ fn list_takes_conditions_and_goes_in_pages() {
     let names = |condition: &str| place.run(&["list", "-o", "name", "--where", condition]).code(0).out;
     assert_eq!(names("params.message == \"prod\""), "three\none\n");
     assert_eq!(names("phase == \"Failed\" || name == \"two\""), "broken\ntwo\n");
+    assert_eq!(names("priority >= 7"), "");
+    place.run(&["submit", "hello.yaml", "--name", "urgent", "--priority", "7"]).code(0);
+    assert_eq!(names("priority >= 7"), "urgent\n");
+    let listed = place.run(&["list", "--prefix", "urgent", "--no-headers"]).code(0).out;
+    assert_eq!(listed.split_whitespace().nth(4), Some("7"), "{listed}");
+    place.run(&["delete", "urgent"]).code(0);
     assert_eq!(names("duration > 10m"), "");
     assert_eq!(
         names("duration < 10m && phase == \"Succeeded\" && params.message != \"test\""),

@@ -37,12 +37,19 @@ pub struct RowDetail {
     /// Arguments, long values cut.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// Which waits less long for locks: the higher.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub priority: i32,
     /// Starts no new nodes until resumed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
     /// When it is to be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_at: Option<Timestamp>,
+}
+
+fn is_zero(priority: &i32) -> bool {
+    *priority == 0
 }
 
 impl RowDetail {
@@ -99,6 +106,7 @@ fn detail(plan: &Plan, status: &WorkflowStatus) -> RowDetail {
     RowDetail {
         entrypoint: spec.entrypoint.clone(),
         parameters,
+        priority: spec.priority.unwrap_or_default(),
         suspended: status.suspended,
         delete_at: delete_at(plan, status),
     }
