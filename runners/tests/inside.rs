@@ -17,7 +17,7 @@ fn command(order: &Order, words: &[&str]) -> Command {
     command
 }
 
-fn frames(text: &[u8]) -> Vec<Frame> {
+fn frames_of(text: &[u8]) -> Vec<Frame> {
     let text = text.strip_suffix(b"\n").unwrap();
     text.split(|byte| *byte == b'\n').map(|line| frames::read(line, true)).collect()
 }
@@ -25,7 +25,7 @@ fn frames(text: &[u8]) -> Vec<Frame> {
 fn run(order: &Order, words: &[&str]) -> (Option<i32>, Vec<Frame>, Record) {
     let output = command(order, words).env("TOKEN", "s3cr3t-value").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let mut frames = frames(&output.stdout);
+    let mut frames = frames_of(&output.stdout);
     let Some(Frame::Record(record)) = frames.pop() else { panic!("no record: {frames:?}") };
     (output.status.code(), frames, record)
 }
@@ -44,6 +44,22 @@ fn output_exit_code_and_streams_are_told() {
     assert!(frames.contains(&Frame::Output(Stream::Stderr, b"bad\n".to_vec())), "{frames:?}");
     let (code, _, record) = run(&Order::default(), &["sh", "-c", "kill -KILL $$"]);
     assert_eq!((code, record.code), (Some(137), Some(137)));
+}
+
+#[test]
+fn a_terminal_is_the_commands_and_leaves_lines_alone() {
+    let script = "test -t 0 && echo terminal || echo none; printf bad >&2";
+    let (_, frames, _) = run(&Order::default(), &["sh", "-c", script]);
+    assert!(frames.contains(&out("none\n")), "{frames:?}");
+    // `script` gives its command a terminal, as a container with `tty` has one.
+    let line = format!("'{}' __pod run main -- sh -c '{script}'", env!("CARGO_BIN_EXE_runner-step"));
+    let output =
+        Command::new("script").args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+    let mut frames = frames_of(&output.stdout);
+    let Some(Frame::Record(record)) = frames.pop() else { panic!("no record: {frames:?}") };
+    assert_eq!((record.code, frames.len()), (Some(0), 2));
+    assert!(frames.contains(&out("terminal\n")), "{frames:?}");
+    assert!(frames.contains(&Frame::Output(Stream::Stderr, b"bad".to_vec())), "{frames:?}");
 }
 
 #[test]
@@ -116,7 +132,7 @@ fn signals_reach_the_command_and_leftovers_do_not_keep_it() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let mut rest = Vec::new();
     lines.read_to_end(&mut rest).unwrap();
-    let rest = frames(&rest);
+    let rest = frames_of(&rest);
     assert_eq!(rest[0], out("told\n"));
     let Some(Frame::Record(record)) = rest.last() else { panic!("{rest:?}") };
     assert_eq!(record.code, Some(9), "and it is not started again although it may be");

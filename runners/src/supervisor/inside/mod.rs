@@ -45,6 +45,7 @@ pub fn main(args: &[String]) -> ExitCode {
 }
 
 fn supervise(name: &str, command: &[&str]) -> ExitCode {
+    leave_lines_alone();
     let order = std::env::var(ORDER_VARIABLE).ok();
     let order: Order = order.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let masks = masks(&order);
@@ -66,6 +67,17 @@ fn supervise(name: &str, command: &[&str]) -> ExitCode {
         log.write(&last);
     }
     record.code.map_or(ExitCode::from(SKIPPED), |code| ExitCode::from(u8::try_from(code).unwrap_or(255)))
+}
+
+/// With `tty` what is written here goes through a terminal, which would put a carriage return before each line end.
+fn leave_lines_alone() {
+    use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
+    let out = std::io::stdout();
+    if let Ok(mut modes) = tcgetattr(&out) {
+        modes.output_modes.remove(OutputModes::OPOST);
+        // Without it the lines are only longer.
+        let _ = tcsetattr(&out, OptionalActions::Now, &modes);
+    }
 }
 
 /// Looks for the secret values that this container was given.

@@ -1,7 +1,7 @@
 //! The command of a container in a pod: started, signalled, waited for; orphans collected.
 //! Decides nothing about outputs or phases.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -127,7 +127,7 @@ fn start(command: &[&str]) -> Result<Child, (i32, String)> {
         .args(args)
         .env_remove(ORDER_VARIABLE)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(input())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
@@ -138,6 +138,12 @@ fn start(command: &[&str]) -> Result<Child, (i32, String)> {
         std::io::ErrorKind::PermissionDenied => (126, format!("exec {program:?}: permission denied")),
         _other => (126, format!("exec {program:?}: {error}")),
     })
+}
+
+/// Standard input of the command: the terminal of a container with `tty`, else nothing. Nobody would ever close another
+/// one (`stdin` without `tty`), and the command could wait for that.
+fn input() -> Stdio {
+    if std::io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() }
 }
 
 /// Reads both outputs in threads of their own; each says when it is done.
