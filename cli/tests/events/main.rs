@@ -2,6 +2,7 @@
 //! Runs the built binary; the sensors are those of the architecture document that the product was asked to serve (S0).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bare;
 mod bus;
 #[path = "../common/mod.rs"]
 mod common;

@@ -98,8 +98,10 @@ impl Https {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new() -> Result<Self, String> {
-        let client = crate::client::builder()?.https_only(true).redirect(reqwest::redirect::Policy::none());
-        client.timeout(TIMEOUT).build().map(Self).map_err(|error| error.to_string())
+        let with = |client: reqwest::ClientBuilder| {
+            client.https_only(true).redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT)
+        };
+        crate::client::build(with).map(Self)
     }
 }
 

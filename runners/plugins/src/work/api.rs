@@ -92,18 +92,25 @@ impl Api {
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
         }
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(REQUEST_LIMIT)
-            .user_agent("runner")
-            .default_headers(headers)
-            .tls_danger_accept_invalid_certs(access.insecure);
-        if let Some(pem) = &access.ca {
-            let found = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-                .map_err(|error| input(format!("certificates: {error}")))?;
-            builder = builder.tls_certs_merge(found);
-        }
-        let client = builder.build().map_err(|error| input(error.to_string()))?;
+        let builder = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(REQUEST_LIMIT)
+                .user_agent("runner")
+                .default_headers(headers.clone())
+                .tls_danger_accept_invalid_certs(access.insecure)
+        };
+        let own = match &access.ca {
+            Some(pem) => reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+                .map_err(|error| input(format!("certificates: {error}")))?,
+            None => Vec::new(),
+        };
+        // A machine without any certificates can still speak http, and believe those that it is given.
+        let client = builder()
+            .tls_certs_merge(own.clone())
+            .build()
+            .or_else(|_| builder().tls_certs_only(own).build())
+            .map_err(|error| input(format!("http client: {}", runner_runners::error::chain(&error))))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
