@@ -50,14 +50,9 @@ impl Turn<'_> {
                 self.ended(ix, state, (phase, message), outputs, (started_at, finished_at));
             }
             Observed::Lost { reason } => {
-                if let AttemptState::Cancelling { message } = state {
-                    self.ended(
-                        ix,
-                        AttemptState::Running,
-                        (NodePhase::Failed, message),
-                        Outputs::default(),
-                        (None, self.now),
-                    );
+                if matches!(state, AttemptState::Cancelling { .. }) {
+                    let unknown = (NodePhase::Failed, String::new());
+                    self.ended(ix, state, unknown, Outputs::default(), (None, self.now));
                 } else {
                     self.emit(Fact::AttemptLost { ix, reason, at: self.now });
                     self.end_containers(ix, NodePhase::Error, "container deleted");

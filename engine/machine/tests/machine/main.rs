@@ -3,6 +3,7 @@
 
 mod again;
 mod common;
+mod daemons;
 mod metrics;
 mod properties;
 mod semantics;
