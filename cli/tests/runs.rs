@@ -320,3 +320,31 @@ fn what_was_submitted_before_a_conflict_is_named() {
     assert!(hint.contains("runner resume slow-"), "{hint}");
     place.run(&["resume", name]).code(0);
 }
+
+#[test]
+fn whoever_waits_for_a_workflow_leaves_after_its_daemons() {
+    let place = Place::new();
+    let text = "apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: served}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - {name: server, template: server}
+    - - {name: client, template: client}
+  - name: server
+    daemon: true
+    # It needs a second to end.
+    script: {image: busybox, command: [sh], source: \"trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done\"}
+  - name: client
+    container: {image: busybox, command: [\"true\"]}
+";
+    place.write("served.yaml", text);
+    let after = place.run(&["submit", "served.yaml", "-o", "json"]).code(0).json();
+    assert_eq!(node(&after, "server")["phase"], "Succeeded");
+    // Nothing is left for another engine.
+    let stored = place.run(&["get", "served", "-o", "json"]).code(0).json();
+    assert_eq!(node(&stored, "server")["phase"], "Succeeded");
+}
