@@ -1,4 +1,4 @@
-//! Cases of class `local`: really run, with the built binary and real processes.
+//! Cases of class `local`, and others on demand: really run, with the built binary and real processes.
 //! Does not know the single steps of scripts: `steps` does.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
         Ok(scene) => scene,
         Err(why) => return (Outcome::Failed(vec![why]), Vec::new()),
     };
-    if let Some(settings) = std::env::var_os(super::CONTAINERS).filter(|_| case.class == "container")
+    if let Some(settings) = super::settings(&case.class)
         && let Err(error) = std::fs::copy(&settings, scene.home.folder().join("runner.yaml"))
     {
         return (Outcome::Failed(vec![format!("{}: {error}", settings.display())]), Vec::new());

@@ -10,14 +10,26 @@ mod subject;
 use super::index::{Case, Index};
 use super::outcome::Outcome;
 
-/// Set to a `runner.yaml` that makes containers the executor, to run the cases of class `container` with it.
+/// Set to a `runner.yaml` that makes containers or pods the executor, to run the cases of class `container` with it.
 const CONTAINERS: &str = "CONFORMANCE_CONTAINERS";
+
+/// Set to a `runner.yaml` that makes a cluster the executor, to run the cases of class `kubernetes` with it.
+const CLUSTER: &str = "CONFORMANCE_CLUSTER";
+
+/// The settings with which cases of a class run, if they are to run.
+fn settings(class: &str) -> Option<std::ffi::OsString> {
+    match class {
+        "container" => std::env::var_os(CONTAINERS),
+        "kubernetes" => std::env::var_os(CLUSTER),
+        _other => None,
+    }
+}
 
 /// The class as reports show it: it says when cases are only linted and planned.
 pub fn class(case: &Case) -> String {
     match case.class.as_str() {
         "local" | "cli" | "lint-only" => case.class.clone(),
-        "container" if std::env::var_os(CONTAINERS).is_some() => case.class.clone(),
+        class if settings(class).is_some() => case.class.clone(),
         class => format!("{class} (lint and plan)"),
     }
 }
@@ -36,8 +48,7 @@ pub fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
     let (linted, mut log) = lint::run_case(index, case);
     let run = match case.class.as_str() {
         "local" | "cli" => true,
-        "container" => std::env::var_os(CONTAINERS).is_some(),
-        _ => false,
+        class => settings(class).is_some(),
     };
     if matches!(linted, Outcome::Failed(_)) || !run {
         return (linted, log);
