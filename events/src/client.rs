@@ -1,4 +1,4 @@
-//! The HTTP client of triggers and sources: TLS by rustls with ring and the authorities of the system.
+//! The HTTP client of sources: TLS by rustls with ring and the authorities of the system.
 //! Sends nothing by itself.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub(crate) fn builder() -> Result<reqwest::ClientBuilder, String> {
+fn builder() -> Result<reqwest::ClientBuilder, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let _installed_before = provider.as_ref().clone().install_default();
     Ok(reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(10)))
