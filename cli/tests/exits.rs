@@ -86,6 +86,16 @@ fn code_3_names_line_column_and_hint() {
     let place = Place::new();
     place.write("typo.yaml", &common::HELLO.replace("entrypoint: main", "entrypoint: main\n  entypoint: x"));
     place.run(&["submit", "typo.yaml", "--dry-run"]).code(0).err_has("typo.yaml:7:3: warning[unknown-field]");
+    let linted = place.run(&["lint", "typo.yaml"]).code(3);
+    linted.out_has("typo.yaml:7:3: error[unknown-field]").out_has("1 linting errors found!");
+    place.run(&["lint", "typo.yaml", "--strict=false"]).code(0).out_has("warning[unknown-field]");
+    let number =
+        place.write("number.yaml", &common::HELLO.replace("message, value: hello", "7, value: hello"));
+    assert!(number.exists());
+    let numbers = std::fs::read_to_string(&number).unwrap().replace("parameters.message", "parameters.7");
+    place.write("number.yaml", &numbers);
+    place.run(&["lint", "number.yaml"]).code(0).out_has("warning[number-as-text]");
+    place.run(&["lint", "number.yaml", "--strict"]).code(3).out_has("error[number-as-text]");
     let ran = place.run(&["submit", "typo.yaml", "--strict"]).code(3);
     ran.err_has("typo.yaml:7:3: error[unknown-field]").err_has("^^^^^^^^^").err_has("entrypoint");
     assert!(!place.has_store());

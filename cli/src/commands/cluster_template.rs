@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::apply::{Storing, Validate};
+use super::lint::Strict;
 use super::template;
 use crate::exit::Result;
 use crate::wire::Wire;
@@ -35,9 +36,8 @@ enum Action {
         /// Files, directories, or - for stdin
         #[arg(required = true, value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
-        /// Unknown fields are errors
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        strict: Strict,
     },
     /// List stored templates
     #[command(visible_alias = "ls", long_about = LIST)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use runner_controller::Executor;
+use runner_workflows::diagnostic::{Diagnostic, Severity};
 use runner_workflows::needs::{Need, NeedKind};
 use runner_workflows::parse::Manifest;
 use runner_workflows::resolve::Catalog;
@@ -21,9 +22,8 @@ pub struct Args {
     /// Files, directories, or - for stdin
     #[arg(required = true, value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
-    /// Unknown fields are errors
-    #[arg(long)]
-    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) strict: Strict,
     /// Only check these kinds, e.g. Workflow,CronWorkflow or wf,cronwf
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     pub(crate) kinds: Vec<String>,
@@ -38,9 +38,32 @@ pub struct Args {
     offline: bool,
 }
 
+/// How much is an error. Argo's lint takes no unknown field unless it is told to.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Strict {
+    /// Unknown fields are errors; with --strict numbers in place of texts too, with --strict=false neither
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    strict: Option<bool>,
+}
+
+impl Strict {
+    /// All that Kubernetes would refuse is an error.
+    fn all(self) -> bool {
+        self.strict == Some(true)
+    }
+
+    /// Unknown fields of workflows become errors, if they are to be.
+    fn deny(self, problems: &mut [Diagnostic]) {
+        let unknown = problems.iter_mut().filter(|problem| problem.code == "unknown-field");
+        if self.strict != Some(false) {
+            unknown.for_each(|problem| problem.severity = Severity::Error);
+        }
+    }
+}
+
 impl Args {
     /// The flags of a command that checks one kind.
-    pub(crate) fn of(files: &[PathBuf], strict: bool, kind: &str) -> Self {
+    pub(crate) fn of(files: &[PathBuf], strict: Strict, kind: &str) -> Self {
         Self {
             files: files.to_vec(),
             strict,
@@ -62,7 +85,8 @@ field that changes nothing when steps run as processes is noted with the reason.
 
 /// Checks.
 pub fn run(args: &Args, console: &Console) -> Result {
-    let loaded = Loaded::read(&args.files, args.strict)?;
+    let mut loaded = Loaded::read(&args.files, args.strict.all())?;
+    args.strict.deny(&mut loaded.diagnostics);
     let mut catalog = Catalog::default();
     for manifest in &loaded.manifests {
         catalog.add(manifest);
@@ -71,7 +95,7 @@ pub fn run(args: &Args, console: &Console) -> Result {
     let mut checked = 0;
     for manifest in loaded.manifests.iter().filter(|m| wanted(args, m)) {
         checked += 1;
-        report.diagnostics.extend(crate::check::lint(manifest, &catalog, args.strict));
+        report.diagnostics.extend(crate::check::lint(manifest, &catalog, args.strict.all()));
         report.diagnostics.extend(crate::check::notes(manifest, args.executor));
     }
     if checked == 0 && !report.has_errors() {

@@ -7,6 +7,7 @@ use runner_store::Manifest as Stored;
 use serde_json::Value;
 
 use super::apply::{Storing, Validate};
+use super::lint::Strict;
 use crate::exit::{Code, Failure, Result};
 use crate::output::results::Results;
 use crate::output::table::Table;
@@ -40,9 +41,8 @@ enum Action {
         /// Files, directories, or - for stdin
         #[arg(required = true, value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
-        /// Unknown fields are errors
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        strict: Strict,
     },
     /// List stored templates
     #[command(visible_alias = "ls", long_about = LIST)]
