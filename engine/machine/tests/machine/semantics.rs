@@ -2,7 +2,7 @@
 //! Parsing and rendering are tested in the language crate.
 
 use crate::common::{Run, errs, fails, prints, with_leaves};
-use runner_machine::{Command, Fact, Input, NodePhase as P, NodeType, Observed, WorkflowPhase as W};
+use runner_machine::{Command, Fact, NodePhase as P, NodeType, WorkflowPhase as W};
 
 fn steps(body: &str) -> Run {
     Run::new(&with_leaves(&format!("entrypoint: main\ntemplates:\n- name: main\n  steps:\n{}", indent(body))))
@@ -253,43 +253,6 @@ fn p9_stop_ends_what_runs_and_still_runs_the_exit_handler() {
     run.ends(W::Failed);
     assert_eq!(run.status.message, "Stopped with strategy 'Stop'");
     assert_eq!(run.phase("wf.onExit"), P::Succeeded);
-}
-
-#[test]
-fn p9_a_daemon_that_is_stopped_has_succeeded() {
-    let body = "entrypoint: m\ntemplates:\n- name: m\n  steps:\n  - - {name: d, template: w}\n  - - {name: b, template: c}\n- \
-                {name: w, daemon: true, container: {image: x, command: [run]}}";
-    for command in [Command::Terminate, Command::Stop { selector: String::new(), message: String::new() }] {
-        let mut run = Run::new(&with_leaves(body)).hold("d").hold("b");
-        run.step();
-        let (ix, attempt) = (run.status.by_name("wf[0].d").unwrap(), 0);
-        let what = Observed::Ready { at: run.now, ip: "10.0.0.1".into() };
-        run.feed(Input::Observed { node: ix, attempt, what });
-        run.step();
-        assert_eq!(run.phase("b"), P::Pending);
-        run.command(command).unwrap();
-        run.ends(W::Failed);
-        assert_eq!((run.phase("d"), run.phase("b")), (P::Succeeded, P::Failed));
-    }
-}
-
-#[test]
-fn a_run_has_not_ended_before_its_daemons() {
-    let body = "entrypoint: m\ntemplates:\n- name: m\n  steps:\n  - - {name: d, template: w}\n  - - {name: b, template: c}\n- \
-                {name: w, daemon: true, retryStrategy: {limit: 2}, container: {image: x, command: [run]}}";
-    let mut run = Run::new(&with_leaves(body)).hold("d");
-    run.step();
-    let (ix, attempt) = (run.status.by_name("wf[0].d(0)").unwrap(), 0);
-    let tell = |run: &mut Run, what| run.feed(Input::Observed { node: ix, attempt, what });
-    let at = run.now;
-    tell(&mut run, Observed::Running { at, host: "h".into() });
-    assert_eq!(run.phase("d(0)"), P::Pending, "it is not ready");
-    tell(&mut run, Observed::Ready { at, ip: "10.0.0.1".into() });
-    run.step();
-    assert_eq!((run.phase("wf"), run.phase("d")), (P::Succeeded, P::Running));
-    assert_eq!(run.status.phase, W::Running);
-    run.ends(W::Succeeded);
-    assert_eq!((run.phase("d(0)"), run.phase("d")), (P::Succeeded, P::Succeeded));
 }
 
 #[test]
