@@ -86,6 +86,13 @@ impl Running {
             .unwrap_or_default()
     }
 
+    /// What it wrote to standard error so far.
+    pub fn stderr(&self) -> String {
+        std::fs::read(&self.stderr)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
     /// It has ended.
     pub fn ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))

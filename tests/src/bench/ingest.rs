@@ -23,7 +23,7 @@ const SOURCE: &str = "apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: hook}
 spec:
-  webhook: {e: {endpoint: /e, method: POST}}
+  webhook: {e: {endpoint: /e, method: POST, port: \"PORT\"}}
 ";
 /// A workflow for each event, of one node without a process.
 const SENSOR: &str = "---
@@ -56,7 +56,11 @@ struct Daemon {
 impl Daemon {
     fn start(manifests: &str) -> Result<Self, String> {
         let home = Home::new("default")?;
-        for (name, text) in [("events.yaml", manifests), ("config.toml", CONFIG)] {
+        // Argo Events wants a port of each source; requests go to the main address
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|held| held.local_addr());
+        let port = free.map_err(|error| error.to_string())?.port().to_string();
+        let manifests = manifests.replace("PORT", &port);
+        for (name, text) in [("events.yaml", manifests.as_str()), ("config.toml", CONFIG)] {
             std::fs::write(home.folder().join(name), text).map_err(|error| format!("{name}: {error}"))?;
         }
         let said = home.run(&["apply", "-f", "events.yaml"], PATIENCE)?;
@@ -66,7 +70,7 @@ impl Daemon {
         let mut running = home.start(home.folder(), &["events", "daemon", "--listen", "127.0.0.1:0"])?;
         let end = Instant::now() + PATIENCE;
         loop {
-            let said = running.stdout();
+            let said = running.stderr();
             if let Some(address) = said.lines().find_map(|line| line.strip_prefix("listening on http://")) {
                 let address = address.trim().to_owned();
                 return Ok(Self { home, running, address });
