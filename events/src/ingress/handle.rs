@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::endpoint::Endpoint;
-use super::identity;
 use super::limits::Limits;
 use super::payload::{self, Accepted, Kind};
 use super::server::{Door, Place};
@@ -116,18 +115,15 @@ async fn receive(
         }
     }
     let given = payload::Request { method: &head.method, query, headers: &head.headers, body: &body };
-    let mut accepted = payload::read(endpoint.kind, given, &endpoint.metadata)
+    let accepted = payload::read(endpoint.kind, given, &endpoint.metadata)
         .map_err(|why| No(StatusCode::BAD_REQUEST, why.0))?;
-    let signed = identity::signed_body(&endpoint.scheme, &body);
-    let by_body = signed.is_some();
-    accepted.key = signed.or(accepted.key);
     if let Some(challenge) = accepted.reply {
         return Ok(text(StatusCode::OK, &challenge));
     }
     let Some(event) = event(endpoint, accepted) else {
         return Ok(json_reply(StatusCode::OK, &json!({"status": "ignored"})));
     };
-    publish(shared, event, by_body).await
+    publish(shared, event).await
 }
 
 fn believed(scheme: &Scheme, delivery: Delivery<'_>) -> Result<(), No> {
@@ -171,10 +167,10 @@ fn event(endpoint: &Endpoint, accepted: Accepted) -> Option<NewEvent> {
     })
 }
 
-/// Answers only for what is durable. `by_body`: the id is the body, and what differs is in the headers.
-async fn publish(shared: &Shared, event: NewEvent, by_body: bool) -> Result<Reply, No> {
+/// Answers only for what is durable.
+async fn publish(shared: &Shared, event: NewEvent) -> Result<Reply, No> {
     let receipt = commit(shared, event).await?;
-    if receipt.conflict && !by_body {
+    if receipt.conflict {
         let why = format!("event {} has the same id and another body", receipt.id);
         return Err(No(StatusCode::CONFLICT, why));
     }
@@ -227,10 +223,7 @@ async fn hooked(shared: &Shared, hook: &Hook, peer: IpAddr, request: Request<Inc
             return Ok(json_reply(StatusCode::OK, &json!({"status": "accepted"})));
         }
     }
-    let mut event = hook.event(&head.headers, &body).map_err(bad)?;
-    if let Some(signed) = identity::signed_body(&hook.scheme, &body) {
-        (event.key, event.window_s) = (Some(signed), 0);
-    }
+    let event = hook.event(&head.headers, &body).map_err(bad)?;
     commit(shared, event).await?;
     Ok(json_reply(StatusCode::OK, &json!({"status": "accepted"})))
 }

@@ -6,15 +6,6 @@ use ring::digest;
 use serde_json::Value;
 
 use super::payload::Kind;
-use super::verify::Scheme;
-
-/// The id where the signature covers the body alone, as it does of GitHub, Bitbucket Server and PagerDuty: an id in a header
-/// could be put on a body that somebody has overheard (V23). Their bodies have times and ids inside, and are sent twice
-/// only when it is the same event.
-#[must_use]
-pub fn signed_body(scheme: &Scheme, body: &[u8]) -> Option<String> {
-    matches!(scheme, Scheme::Hub(_) | Scheme::PagerDuty(_)).then(|| format!("body-{}", sha256(body)))
-}
 
 /// The sender's id of this event, if it has one.
 #[must_use]
