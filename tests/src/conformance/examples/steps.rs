@@ -99,6 +99,10 @@ fn follow(
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect();
+            if args.first() == Some(&"delete") && !scene.names.is_empty() {
+                // Upstream's deletes what runs as well; here that needs --force, so the end is waited for.
+                scene.wait("completed", &[], LIMIT)?;
+            }
             scene.command(&index.folder, &args)?;
             Ok(Done::Yes)
         }
