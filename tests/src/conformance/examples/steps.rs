@@ -91,21 +91,7 @@ fn follow(
             let verb = if text(step, "strategy") == "Terminate" { "terminate" } else { "stop" };
             verb_on_newest(scene, verb, &[])
         }
-        "cli" => {
-            let args: Vec<&str> = step
-                .get("args")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            if args.first() == Some(&"delete") && !scene.names.is_empty() {
-                // Upstream's deletes what runs as well; here that needs --force, so the end is waited for.
-                scene.wait("completed", &[], LIMIT)?;
-            }
-            scene.command(&index.folder, &args)?;
-            Ok(Done::Yes)
-        }
+        "cli" => command(index, scene, step),
         "sleep" => {
             let seconds = step.get("seconds").and_then(Value::as_f64).unwrap_or_default();
             std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 60.0)));
@@ -123,6 +109,17 @@ fn follow(
         }
         other => Ok(Done::Skip(format!("this harness does not know the step `{other}`"))),
     }
+}
+
+fn command(index: &Index, scene: &mut Scene, step: &Value) -> Result<Done, String> {
+    let args = step.get("args").and_then(Value::as_array).into_iter().flatten();
+    let args: Vec<&str> = args.filter_map(Value::as_str).collect();
+    if args.first() == Some(&"delete") && !scene.names.is_empty() {
+        // Upstream's deletes what runs as well; here that needs --force, so the end is waited for.
+        scene.wait("completed", &[], LIMIT)?;
+    }
+    scene.command(&index.folder, &args)?;
+    Ok(Done::Yes)
 }
 
 /// Upstream's test rig gives this label to everything that it submits.
