@@ -5,14 +5,15 @@
 use std::collections::BTreeMap;
 
 use hyper::http::Method;
+use runner_kube::objects::{self, JSON};
 use runner_sensors::event::Events;
 use runner_sensors::machine::child_name;
 use runner_sensors::parameter::Tainted;
 use runner_sensors::spec::{StandardK8sTrigger, TriggerTemplate};
 use runner_sensors::trigger;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Collection, JSON};
+use super::cluster::Cluster;
 use super::workflow::{SENSOR, TIMESTAMP, TRIGGER};
 use super::{Done, Failed, Hands, Order, policy, taint};
 use crate::kubeconfig::place;
@@ -29,7 +30,8 @@ const SKEW_S: i64 = 60;
 /// What a firing does to an object.
 struct Work<'a> {
     cluster: Cluster,
-    collection: Collection,
+    /// Path of the objects of the kind.
+    list: String,
     order: &'a Order,
     /// Short name of the firing.
     mark: String,
@@ -68,7 +70,7 @@ impl Hands {
         let mut resource = resource;
         let own = resource["metadata"]["namespace"].as_str().unwrap_or_default();
         let namespace = if own.is_empty() { order.namespace.clone() } else { own.to_owned() };
-        let collection = cluster.collection(&resource, &namespace).await?;
+        let kind = cluster.kind(&resource).await?;
         taint::object(&resource, &tainted).map_err(Failed::never)?;
         let creates = matches!(k8s.operation.as_str(), "" | "create");
         if resource["metadata"]["name"].as_str().unwrap_or_default().is_empty() {
@@ -78,13 +80,13 @@ impl Hands {
             let prefix = resource["metadata"]["generateName"].as_str().unwrap_or_default();
             let prefix =
                 if prefix.is_empty() { format!("{}-", order.firing.trigger) } else { prefix.to_owned() };
-            entry(&mut resource, "name", json!(child_name(&prefix, &order.key)));
+            objects::set(&mut resource, "name", json!(child_name(&prefix, &order.key)));
         }
         let name = resource["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let label = format!("{} {namespace}/{name}", resource["kind"].as_str().unwrap_or_default());
-        let path = collection.one(&name)?;
+        let (list, path) = (kind.list(&namespace)?, kind.one(&namespace, &name)?);
         let mark = child_name("", &order.key);
-        let work = Work { cluster, collection, order, mark, label };
+        let work = Work { cluster, list, order, mark, label };
         let live = k8s.live_object.then_some((template, events));
         let message = match k8s.operation.as_str() {
             "" | "create" => work.create(&path, resource).await?,
@@ -146,10 +148,10 @@ impl Work<'_> {
         let firing = &self.order.firing;
         let at = firing.at.as_millisecond().to_string();
         for (name, value) in [(SENSOR, &self.order.sensor), (TRIGGER, &firing.trigger), (TIMESTAMP, &at)] {
-            map(&mut object, "labels").insert(name.to_owned(), json!(value));
+            objects::note(&mut object, "labels", name, value);
         }
         self.note(&mut object);
-        match self.cluster.create(&self.collection, &object).await {
+        match self.cluster.write(Method::POST, &self.list, JSON, &object).await {
             Ok(()) => Ok(format!("{} created", self.label)),
             Err(refused) if refused.exists() => match self.cluster.get(path).await? {
                 Some(found) if self.did(&found) => Ok(format!("{} was created before", self.label)),
@@ -171,9 +173,9 @@ impl Work<'_> {
                 return Ok(format!("{} was patched before", self.label));
             }
             let mut body = resource.clone();
-            map(&mut body, "annotations").insert(FIRINGS.to_owned(), self.marks(&found));
+            objects::note(&mut body, "annotations", FIRINGS, &self.marks(&found));
             // the patch is of this version: what another firing noted in between is not lost
-            entry(&mut body, "resourceVersion", found["metadata"]["resourceVersion"].clone());
+            objects::set(&mut body, "resourceVersion", found["metadata"]["resourceVersion"].clone());
             match self.cluster.write(Method::PATCH, path, kind, &body).await {
                 Err(refused) if refused.conflict() => {}
                 done => return Ok(done.map(|()| format!("{} patched", self.label))?),
@@ -194,7 +196,7 @@ impl Work<'_> {
         let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background",
             "preconditions": {"uid": found["metadata"]["uid"]}});
         match self.cluster.delete(path, &body).await {
-            Err(refused) if refused.code != 404 => Err(refused.into()),
+            Err(refused) if !refused.not_found() => Err(refused.into()),
             _ => Ok(format!("{} deleted", self.label)),
         }
     }
@@ -211,47 +213,20 @@ impl Work<'_> {
     }
 
     /// The firings of an object, with this one.
-    fn marks(&self, object: &Value) -> Value {
+    fn marks(&self, object: &Value) -> String {
         let marks = object["metadata"]["annotations"][FIRINGS].as_str().unwrap_or_default();
         let all = marks.split(',').filter(|mark| !mark.is_empty()).chain([self.mark.as_str()]);
         let all: Vec<&str> = all.collect();
-        json!(all[all.len().saturating_sub(KEPT)..].join(","))
+        all[all.len().saturating_sub(KEPT)..].join(",")
     }
 
     fn note(&self, object: &mut Value) {
         let marks = self.marks(object);
-        map(object, "annotations").insert(FIRINGS.to_owned(), marks);
+        objects::note(object, "annotations", FIRINGS, &marks);
     }
 }
 
-fn entry(object: &mut Value, name: &str, value: Value) {
-    metadata(object).insert(name.to_owned(), value);
-}
-
-fn metadata(object: &mut Value) -> &mut Map<String, Value> {
-    part(part_of(object), "metadata")
-}
-
-/// `labels` or `annotations`.
-fn map<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
-    part(metadata(object), name)
-}
-
-fn part<'a>(holder: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {
-    part_of(holder.entry(name).or_insert_with(|| json!({})))
-}
-
-fn part_of(value: &mut Value) -> &mut Map<String, Value> {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    match value {
-        Value::Object(map) => map,
-        _ => unreachable!("it was made an object"),
-    }
-}
-
-/// Puts one tree over another: maps are joined, everything else is replaced, null removes.
+/// Puts one tree over another (RFC 7386): maps are joined, everything else is replaced, null removes.
 fn merge(object: &mut Value, over: &Value) {
     match (object, over) {
         (Value::Object(object), Value::Object(over)) => {

@@ -1,5 +1,7 @@
-//! The one place where a client of a Kubernetes API is made, for pods and for resource templates alike.
-//! Sends nothing by itself, and knows no kind of object.
+//! The one place where a client of a Kubernetes API is made, for pods, resource templates and events alike.
+//! Knows no kind of object: [`objects`] asks the API which kinds it serves.
+
+pub mod objects;
 
 use std::path::Path;
 

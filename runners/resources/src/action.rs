@@ -2,18 +2,18 @@
 //! Does not wait for conditions.
 
 use http::Method;
+use runner_kube::objects::{self, JSON, Kind};
 use runner_runners::typed::Order;
 use runner_workflows::spec::ResourceTemplate;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{Api, Call};
 use crate::condition::Conditions;
 use crate::flags::Flags;
-use crate::kinds::{self, Kind};
+use crate::kinds;
 use crate::manifest::{field, label};
 use crate::{Problem, Result, name, say};
 
-const JSON: &str = "application/json";
 /// The manager of fields that a step writes.
 const MANAGER: &str = "runner";
 
@@ -43,7 +43,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn path(&self) -> Result<String> {
-        self.kind.one(&self.namespace, &self.name)
+        Ok(self.kind.one(&self.namespace, &self.name)?)
     }
 }
 
@@ -112,7 +112,11 @@ impl Work<'_> {
                     return Ok(found);
                 }
             }
-            name::set(&mut object, "name", &name::generated(&prefix, self.order, self.order.attempt));
+            objects::set(
+                &mut object,
+                "name",
+                json!(name::generated(&prefix, self.order, self.order.attempt)),
+            );
         }
         let list = self.with_query(&kind.list(&namespace)?, &[]);
         let body = Some((JSON, &object));
@@ -152,7 +156,7 @@ impl Work<'_> {
         if self.resource.set_owner_reference {
             name::mark(&mut object, self.order, true);
         }
-        name::set(&mut object, "name", &target.name);
+        objects::set(&mut object, "name", json!(target.name));
         let path = target.path()?;
         let address = self.with_query(&path, &["force=true".to_owned()]);
         let body = Some(("application/apply-patch+yaml", &object));
@@ -168,7 +172,7 @@ impl Work<'_> {
         if field(&object, &["metadata", "resourceVersion"]).is_none() {
             let present = self.api.get(&path).await?;
             if let Some(version) = field(&present, &["metadata", "resourceVersion"]) {
-                name::set(&mut object, "resourceVersion", version);
+                objects::set(&mut object, "resourceVersion", json!(version));
             }
         }
         let address = self.with_query(&self.sub(&path), &[]);

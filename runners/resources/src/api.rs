@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
-use runner_kube::kube::{self, Client};
+use http::Method;
+use runner_kube::objects::{BadName, Objects, Refused};
 use runner_runners::typed::Order;
 use serde_json::Value;
 
@@ -14,55 +14,34 @@ use crate::{Problem, Result};
 const TRIES: u32 = 5;
 /// The first pause between two of them; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Longest wait for an answer. A connection that went silent must not hold the step (F65).
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// A cluster.
 pub(crate) struct Api {
-    client: Client,
+    objects: Objects,
     /// The namespace of objects that name none: the workflow's.
     pub(crate) namespace: String,
 }
 
-/// A request that got no good answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bad {
-    /// Status code; 0 when there was no answer.
-    pub(crate) code: u16,
-    /// Kubernetes' word for it, such as `AlreadyExists`.
-    pub(crate) reason: String,
-    /// For people.
-    pub(crate) message: String,
-    /// The request did not reach anybody.
-    unsent: bool,
+/// It may pass by itself.
+pub(crate) fn passing(refused: &Refused) -> bool {
+    matches!(refused.code, 0 | 429 | 500 | 502..=504)
+        || (refused.code == 403 && refused.message.contains("exceeded quota"))
 }
 
-impl Bad {
-    /// There is no such object.
-    pub(crate) fn not_found(&self) -> bool {
-        self.code == 404
-    }
+/// Nothing happened in the cluster.
+fn undone(refused: &Refused) -> bool {
+    refused.unsent || matches!(refused.code, 429) || refused.code == 403
+}
 
-    /// There is one already.
-    pub(crate) fn exists(&self) -> bool {
-        self.code == 409 && self.reason == "AlreadyExists"
-    }
-
-    /// It may pass by itself.
-    pub(crate) fn passing(&self) -> bool {
-        matches!(self.code, 0 | 429 | 500 | 502..=504)
-            || (self.code == 403 && self.message.contains("exceeded quota"))
-    }
-
-    /// Nothing happened in the cluster.
-    fn undone(&self) -> bool {
-        self.unsent || matches!(self.code, 429) || self.code == 403
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused.message)
     }
 }
 
-impl From<Bad> for Problem {
-    fn from(bad: Bad) -> Self {
-        Self::Refused(bad.message)
+impl From<BadName> for Problem {
+    fn from(bad: BadName) -> Self {
+        Self::Input(format!("resource: {bad}"))
     }
 }
 
@@ -85,74 +64,38 @@ impl Api {
     /// Input when there is no cluster, or its kubeconfig cannot be used.
     pub(crate) async fn connect(order: &Order) -> Result<Self> {
         let wrong = |error: runner_kube::Error| Problem::Input(error.to_string());
-        let mut config = runner_kube::config(&order.cluster).await.map_err(wrong)?;
-        config.read_timeout = Some(ANSWER);
-        let client = runner_kube::from(config).map_err(wrong)?;
+        let config = runner_kube::config(&order.cluster).await.map_err(wrong)?;
+        let objects = Objects::new(config).map_err(wrong)?;
         let namespace = if order.namespace.is_empty() { "default" } else { &order.namespace };
-        Ok(Self { client, namespace: namespace.to_owned() })
+        Ok(Self { objects, namespace: namespace.to_owned() })
     }
 
     /// Asks for something.
-    pub(crate) async fn get(&self, path: &str) -> std::result::Result<Value, Bad> {
+    pub(crate) async fn get(&self, path: &str) -> std::result::Result<Value, Refused> {
         self.call(Call { method: Method::GET, path, body: None, repeatable: true }).await
     }
 
     /// Sends a request, again while that can help and does no harm.
-    pub(crate) async fn call(&self, call: Call<'_>) -> std::result::Result<Value, Bad> {
+    pub(crate) async fn call(&self, call: Call<'_>) -> std::result::Result<Value, Refused> {
         let mut pause = FIRST_PAUSE;
         let mut left = TRIES;
         loop {
             left -= 1;
-            let bad = match self.once(&call).await {
+            let refused = match self.once(&call).await {
                 Ok(answer) => return Ok(answer),
-                Err(bad) => bad,
+                Err(refused) => refused,
             };
-            if left == 0 || !bad.passing() || !(call.repeatable || bad.undone()) {
-                return Err(bad);
+            if left == 0 || !passing(&refused) || !(call.repeatable || undone(&refused)) {
+                return Err(refused);
             }
-            crate::say(&format!("{}; trying again", bad.message));
+            crate::say(&format!("{}; trying again", refused.message));
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
     }
 
     /// Sends a request once.
-    pub(crate) async fn once(&self, call: &Call<'_>) -> std::result::Result<Value, Bad> {
-        let mut request = Request::builder().method(call.method.clone()).uri(call.path);
-        request = request.header("accept", "application/json");
-        let mut bytes = Vec::new();
-        if let Some((kind, body)) = call.body {
-            request = request.header("content-type", kind);
-            bytes = body.to_string().into_bytes();
-        }
-        let request = request.body(bytes).map_err(|error| refused(error.to_string()))?;
-        let answer = tokio::time::timeout(ANSWER * 2, self.client.request_text(request)).await;
-        let text = answer.map_err(|_| silent())?.map_err(|error| bad(&error))?;
-        serde_json::from_str(&text).map_err(|error| refused(format!("an answer that is not JSON: {error}")))
-    }
-}
-
-fn refused(message: String) -> Bad {
-    Bad { code: StatusCode::BAD_REQUEST.as_u16(), reason: String::new(), message, unsent: false }
-}
-
-fn silent() -> Bad {
-    let message = "the API server did not answer in time".to_owned();
-    Bad { code: 0, reason: String::new(), message, unsent: false }
-}
-
-fn bad(error: &kube::Error) -> Bad {
-    match error {
-        kube::Error::Api(status) => Bad {
-            code: status.code,
-            reason: status.reason.clone(),
-            message: if status.message.is_empty() { status.reason.clone() } else { status.message.clone() },
-            unsent: false,
-        },
-        other => {
-            let message = runner_kube::chain(other);
-            let unsent = message.contains("refused") || message.contains("unreachable");
-            Bad { code: 0, reason: String::new(), message, unsent }
-        }
+    pub(crate) async fn once(&self, call: &Call<'_>) -> std::result::Result<Value, Refused> {
+        self.objects.send(call.method.clone(), call.path, call.body).await
     }
 }

@@ -1,59 +1,12 @@
-//! Which path an object has: kinds are asked of the cluster (discovery), names are checked here.
-//! Asks for nothing but lists of kinds.
+//! Which kind a manifest or a word of kubectl means: the cluster is asked (discovery).
+//! Asks for nothing but lists of kinds; what follows from one is in `runner_kube::objects`.
 
+use runner_kube::objects::{Kind, kinds_of};
 use serde_json::Value;
 
-use crate::api::{Api, Bad};
+use crate::api::Api;
 use crate::manifest::field;
 use crate::{Problem, Result};
-
-/// A kind as the cluster knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
-    /// `v1` or `group/version`.
-    api_version: String,
-    /// `Deployment`.
-    pub(crate) kind: String,
-    /// `deployments`.
-    plural: String,
-    namespaced: bool,
-}
-
-impl Kind {
-    /// The path of the objects of this kind, in a namespace if they have one.
-    pub(crate) fn list(&self, namespace: &str) -> Result<String> {
-        let root = if self.api_version.contains('/') { "apis" } else { "api" };
-        let base = format!("/{root}/{}", self.api_version);
-        Ok(if self.namespaced {
-            format!("{base}/namespaces/{}/{}", segment("namespace", namespace)?, self.plural)
-        } else {
-            format!("{base}/{}", self.plural)
-        })
-    }
-
-    /// The path of one object.
-    pub(crate) fn one(&self, namespace: &str, name: &str) -> Result<String> {
-        Ok(format!("{}/{}", self.list(namespace)?, segment("name", name)?))
-    }
-
-    fn read(entry: &Value, api_version: &str) -> Option<Self> {
-        Some(Self {
-            api_version: api_version.to_owned(),
-            kind: field(entry, &["kind"])?.to_owned(),
-            plural: field(entry, &["name"])?.to_owned(),
-            namespaced: entry["namespaced"].as_bool().unwrap_or(false),
-        })
-    }
-}
-
-/// A part of a path: what Kubernetes allows as one, and nothing that would change the path.
-fn segment<'a>(what: &str, text: &'a str) -> Result<&'a str> {
-    let odd = |c: char| !(c.is_ascii_alphanumeric() || "-._:@+~".contains(c));
-    if text.is_empty() || text == "." || text == ".." || text.contains(odd) {
-        return Err(Problem::Input(format!("resource: {text:?} is not a {what} that an object can have")));
-    }
-    Ok(text)
-}
 
 /// The kind of a manifest.
 ///
@@ -64,10 +17,11 @@ pub(crate) async fn of_object(api: &Api, object: &Value) -> Result<Kind> {
         return Err(Problem::Input("resource: the manifest needs apiVersion and kind".to_owned()));
     };
     let unknown = || Problem::Refused(format!("no matches for kind {kind:?} in version {version:?}"));
-    let found =
-        entries(api, version).await.map_err(|bad| if bad.not_found() { unknown() } else { bad.into() })?;
-    let found = found.iter().find(|entry| entry["kind"] == kind && is_whole(entry));
-    found.and_then(|entry| Kind::read(entry, version)).ok_or_else(unknown)
+    let list = match api.get(&kinds_of(version)?).await {
+        Err(refused) if refused.not_found() => return Err(unknown()),
+        answer => answer?,
+    };
+    Kind::find(&list, version, |entry| entry["kind"] == kind)?.ok_or_else(unknown)
 }
 
 /// The kind that a word of kubectl means: `pod`, `pods`, `po`, `deployments.apps`, `deployments.v1.apps`.
@@ -102,48 +56,15 @@ pub(crate) async fn of_word(api: &Api, word: &str) -> Result<Kind> {
 }
 
 async fn named(api: &Api, version: &str, name: &str) -> Result<Option<Kind>> {
-    let found = match entries(api, version).await {
-        Ok(found) => found,
+    let list = match api.get(&kinds_of(version)?).await {
         // A group whose server is away says nothing about the others.
-        Err(bad) if bad.not_found() || bad.code == 503 => return Ok(None),
-        Err(bad) => return Err(bad.into()),
+        Err(refused) if refused.not_found() || refused.code == 503 => return Ok(None),
+        answer => answer?,
     };
-    let means = |entry: &&Value| {
+    let means = |entry: &Value| {
         let short = entry["shortNames"].as_array().into_iter().flatten().any(|short| short == name);
         let kind = field(entry, &["kind"]).is_some_and(|kind| kind.eq_ignore_ascii_case(name));
-        is_whole(entry) && (entry["name"] == name || entry["singularName"] == name || short || kind)
+        entry["name"] == name || entry["singularName"] == name || short || kind
     };
-    Ok(found.iter().find(means).and_then(|entry| Kind::read(entry, version)))
-}
-
-async fn entries(api: &Api, version: &str) -> std::result::Result<Vec<Value>, Bad> {
-    let root = if version.contains('/') { "apis" } else { "api" };
-    let mut list = api.get(&format!("/{root}/{version}")).await?;
-    Ok(list["resources"].as_array_mut().map(std::mem::take).unwrap_or_default())
-}
-
-/// Not a part of another one, such as `pods/log`.
-fn is_whole(entry: &Value) -> bool {
-    field(entry, &["name"]).is_some_and(|name| !name.contains('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn v31_names_cannot_change_the_path() {
-        let entry = serde_json::json!({"kind": "Pod", "name": "pods", "namespaced": true});
-        let pods = Kind::read(&entry, "v1").unwrap();
-        assert_eq!(pods.one("a", "b").unwrap(), "/api/v1/namespaces/a/pods/b");
-        for bad in ["", ".", "..", "a/b", "a?b", "a%2fb", "a b", "a#b", "a\nb"] {
-            assert!(pods.one("a", bad).is_err(), "{bad:?}");
-            assert!(pods.list(bad).is_err(), "{bad:?}");
-        }
-        let entry = serde_json::json!({"kind": "ClusterRole", "name": "clusterroles", "namespaced": false});
-        let roles = Kind::read(&entry, "rbac.authorization.k8s.io/v1").unwrap();
-        let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:x";
-        assert_eq!(roles.one("ignored", "system:x").unwrap(), path);
-    }
+    Ok(Kind::find(&list, version, means)?)
 }

@@ -1,8 +1,9 @@
 //! Names that an execution gives to what it creates, so that another execution recognises it.
 //! Makes no request.
 
+use runner_kube::objects::note;
 use runner_runners::typed::Order;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::manifest::field;
@@ -30,35 +31,9 @@ pub(crate) fn generated(prefix: &str, order: &Order, attempt: u32) -> String {
 
 /// Writes down who creates the object.
 pub(crate) fn mark(object: &mut Value, order: &Order, owned: bool) {
-    let Some(metadata) = metadata(object) else { return };
-    entry(metadata, "annotations", STEP_KEY, &order.step_key);
+    note(object, "annotations", STEP_KEY, &order.step_key);
     if owned && order.workflow.len() <= LONGEST {
-        entry(metadata, "labels", WORKFLOW, &order.workflow);
-    }
-}
-
-/// Sets one field of the metadata.
-pub(crate) fn set(object: &mut Value, name: &str, value: &str) {
-    if let Some(metadata) = metadata(object) {
-        metadata.insert(name.to_owned(), json!(value));
-    }
-}
-
-fn metadata(object: &mut Value) -> Option<&mut Map<String, Value>> {
-    let metadata = object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({}));
-    if metadata.is_null() {
-        *metadata = json!({});
-    }
-    metadata.as_object_mut()
-}
-
-fn entry(metadata: &mut Map<String, Value>, map: &str, key: &str, value: &str) {
-    let map = metadata.entry(map).or_insert_with(|| json!({}));
-    if map.is_null() {
-        *map = json!({});
-    }
-    if let Some(map) = map.as_object_mut() {
-        map.insert(key.to_owned(), json!(value));
+        note(object, "labels", WORKFLOW, &order.workflow);
     }
 }
 
@@ -71,6 +46,8 @@ pub(crate) fn is_ours(object: &Value, order: &Order) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runner_kube::objects::set;
+    use serde_json::json;
 
     #[test]
     fn p4_a_generated_name_is_the_same_for_the_same_execution_and_no_other() {
@@ -94,7 +71,7 @@ mod tests {
         mark(&mut object, &order, true);
         assert!(is_ours(&object, &order));
         assert_eq!(object["metadata"]["labels"][WORKFLOW], "wf");
-        set(&mut object, "deletionTimestamp", "2024-01-01T00:00:00Z");
+        set(&mut object, "deletionTimestamp", json!("2024-01-01T00:00:00Z"));
         assert!(!is_ours(&object, &order), "it is going away");
     }
 }

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::action::{Target, Work};
-use crate::api::Call;
+use crate::api::{Call, passing};
 use crate::kinds;
 use crate::manifest::{field, label};
 use crate::{Problem, Result, say};
@@ -106,7 +106,7 @@ impl Work<'_> {
                     return Ok(());
                 }
                 Ok(_) => {}
-                Err(bad) if bad.passing() => {}
+                Err(bad) if passing(&bad) => {}
                 Err(bad) => return Err(bad.into()),
             }
             tokio::time::sleep(LOOK).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::action::Found;
-use crate::api::Api;
+use crate::api::{Api, passing};
 use crate::condition::{Conditions, Verdict};
 use crate::{Problem, Result, say};
 
@@ -42,7 +42,7 @@ pub(crate) async fn wait(api: &Api, found: &Found, conditions: &Conditions) -> R
                     bad.message
                 )));
             }
-            Err(bad) if bad.passing() => say(&bad.message),
+            Err(bad) if passing(&bad) => say(&bad.message),
             Err(bad) => return Err(bad.into()),
         }
         pause = pauses.next().copied().unwrap_or(pause);
