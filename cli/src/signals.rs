@@ -1,6 +1,8 @@
 //! Ctrl-C and SIGTERM: the first one asks to stop scheduling, the second one leaves at once.
 //! Does not stop anything by itself.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -37,6 +39,21 @@ impl Signals {
             Ok(code) => code.unwrap_or(Code::Interrupted),
             // the listener lives as long as the runtime; without it no signal can come
             Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the first signal, or for `length` when there is one: then the code is 0.
+    pub async fn first_within(&mut self, length: Option<Duration>) -> Code {
+        let over = async {
+            match length {
+                Some(length) => tokio::time::sleep(length).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            signal = self.first() => signal,
+            () = over => Code::Ok,
         }
     }
 }

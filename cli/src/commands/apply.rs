@@ -66,6 +66,28 @@ impl Validate {
     }
 }
 
+/// The flags of `template apply` and `cluster-template apply`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Templates {
+    /// Files, directories, or - for stdin
+    #[arg(required = true, value_name = "FILE|DIR")]
+    files: Vec<PathBuf>,
+    /// Unknown fields are errors
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    validate: Validate,
+}
+
+impl Templates {
+    /// Stores the documents whose kind ends with `kind`, and nothing else of the files.
+    pub(crate) async fn store(&self, wire: &Wire, kind: &str) -> Result {
+        let wanted = |manifest: &Manifest| manifest.kind().ends_with(kind);
+        let storing = Storing { strict: self.strict, dry_run: false, validate: self.validate };
+        store_files(wire, &self.files, storing, &wanted).await
+    }
+}
+
 /// How files are stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Storing {

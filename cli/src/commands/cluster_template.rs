@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::apply::{Storing, Validate};
+use super::apply::Templates;
 use super::lint::Strict;
 use super::template;
 use crate::exit::Result;
@@ -20,16 +20,7 @@ pub struct Args {
 enum Action {
     /// Store templates from files
     #[command(visible_aliases = ["create", "update"], long_about = APPLY)]
-    Apply {
-        /// Files, directories, or - for stdin
-        #[arg(required = true, value_name = "FILE|DIR")]
-        files: Vec<PathBuf>,
-        /// Unknown fields are errors
-        #[arg(long)]
-        strict: bool,
-        #[command(flatten)]
-        validate: Validate,
-    },
+    Apply(Templates),
     /// Check templates without storing them
     #[command(long_about = LINT)]
     Lint {
@@ -90,11 +81,7 @@ Deletes stored templates. Workflows that were submitted from them are not touche
 /// Carries out.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     match &args.action {
-        Action::Apply { files, strict, validate } => {
-            let wanted = |m: &runner_workflows::parse::Manifest| m.kind() == KIND;
-            let storing = Storing { strict: *strict, dry_run: false, validate: *validate };
-            super::apply::store_files(wire, files, storing, &wanted).await
-        }
+        Action::Apply(templates) => templates.store(wire, KIND).await,
         Action::Lint { files, strict } => {
             super::lint::run(&super::lint::Args::of(files, *strict, KIND), &wire.console)
         }

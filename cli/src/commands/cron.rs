@@ -186,20 +186,7 @@ async fn drive(wire: &Wire, length: Option<SignedDuration>) -> Result {
     wire.console.say("firing CronWorkflows until Ctrl-C");
     let length = length.and_then(|length| std::time::Duration::try_from(length).ok());
     let mut code = Code::Ok;
-    let stop = async {
-        let over = async {
-            match length {
-                Some(length) => tokio::time::sleep(length).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            signal = signals.first() => code = signal,
-            () = over => {}
-        }
-    };
-    crons.run(stop).await;
+    crons.run(async { code = signals.first_within(length).await }).await;
     drop(crons);
     engine.shutdown(Leave::HandOver).await;
     Ok(code)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use runner_store::Manifest as Stored;
 use serde_json::Value;
 
-use super::apply::{Storing, Validate};
+use super::apply::Templates;
 use super::lint::Strict;
 use crate::exit::{Code, Failure, Result};
 use crate::output::results::Results;
@@ -25,16 +25,7 @@ pub struct Args {
 enum Action {
     /// Store templates from files
     #[command(visible_aliases = ["create", "update"], long_about = APPLY)]
-    Apply {
-        /// Files, directories, or - for stdin
-        #[arg(required = true, value_name = "FILE|DIR")]
-        files: Vec<PathBuf>,
-        /// Unknown fields are errors
-        #[arg(long)]
-        strict: bool,
-        #[command(flatten)]
-        validate: Validate,
-    },
+    Apply(Templates),
     /// Check templates without storing them
     #[command(long_about = LINT)]
     Lint {
@@ -112,11 +103,7 @@ fn kind(cluster: bool) -> &'static str {
 /// Carries out.
 pub async fn run(args: &Args, wire: &Wire) -> Result {
     match &args.action {
-        Action::Apply { files, strict, validate } => {
-            let wanted = |m: &runner_workflows::parse::Manifest| m.kind().ends_with("WorkflowTemplate");
-            let storing = Storing { strict: *strict, dry_run: false, validate: *validate };
-            super::apply::store_files(wire, files, storing, &wanted).await
-        }
+        Action::Apply(templates) => templates.store(wire, "WorkflowTemplate").await,
         Action::Lint { files, strict } => {
             super::lint::run(&super::lint::Args::of(files, *strict, kind(false)), &wire.console)
         }

@@ -2,8 +2,7 @@
 //! Opens nothing and resolves no secret.
 
 use runner_workflows::spec::{
-    Artifact, ArtifactLocation, ArtifactoryArtifact, AzureArtifact, GcsArtifact, GitArtifact, HttpArtifact,
-    S3Artifact, k8s,
+    Artifact, ArtifactoryArtifact, AzureArtifact, GcsArtifact, GitArtifact, HttpArtifact, S3Artifact, k8s,
 };
 use serde_json::Value;
 
@@ -175,7 +174,7 @@ pub(crate) fn in_repository(repository: &ArtifactRepository, key: String) -> Res
     match repository {
         ArtifactRepository::Local { .. } => Ok(Location::Local { key }),
         ArtifactRepository::Remote { location, .. } => {
-            let bare = as_artifact(location);
+            let bare = location.as_artifact();
             if let Some(at) = bare.artifactory.as_ref().filter(|at| !at.repo_url.is_empty()) {
                 let url = format!("{}/{key}", at.repo_url.trim_end_matches('/'));
                 return Ok(Location::Artifactory(ArtifactoryArtifact { url, ..at.clone() }));
@@ -221,26 +220,6 @@ fn filled(at: S3Artifact, repository: &ArtifactRepository) -> S3Artifact {
     }
     let bucket = if at.bucket.is_empty() { base.bucket.clone() } else { at.bucket };
     S3Artifact { bucket, key: at.key, ..base.clone() }
-}
-
-/// A location as an artifact without a name: the API inlines one in the other.
-pub(crate) fn as_artifact(location: &ArtifactLocation) -> Artifact {
-    let ArtifactLocation { archive_logs, s3, git, http, artifactory, hdfs, raw, oss, gcs, azure, plugin } =
-        location.clone();
-    Artifact {
-        archive_logs,
-        s3,
-        git,
-        http,
-        artifactory,
-        hdfs,
-        raw,
-        oss,
-        gcs,
-        azure,
-        plugin,
-        ..Artifact::default()
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use runner_workflows::spec::{Artifact, ArtifactLocation, Template};
 use serde_json::Value;
 
 use super::secrets::Secrets;
-use crate::artifacts::location::{Location, as_artifact, in_repository, locate, own};
+use crate::artifacts::location::{Location, in_repository, locate, own};
 use crate::artifacts::{Credential, Located, Stores};
 use crate::{ArtifactRepository, AttemptSpec, Error, Objects, SecretValue};
 
@@ -54,7 +54,7 @@ impl ArtifactRepository {
 pub(super) fn resolve(spec: &AttemptSpec, secrets: &Secrets<'_>) -> Result<Resolved, Error> {
     let template = &spec.template;
     let mut repository = look_up(&spec.repository, &spec.namespace, secrets)?;
-    let own_location = template.archive_location.as_ref().map(as_artifact);
+    let own_location = template.archive_location.as_ref().map(ArtifactLocation::as_artifact);
     if let Some(artifact) = &own_location
         && let Some(found) = own(artifact)?
     {

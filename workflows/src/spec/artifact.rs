@@ -122,6 +122,29 @@ pub struct ArtifactLocation {
     pub plugin: Option<PluginArtifact>,
 }
 
+impl ArtifactLocation {
+    /// The location as an artifact without a name: the API inlines one in the other.
+    #[must_use]
+    pub fn as_artifact(&self) -> Artifact {
+        let Self { archive_logs, s3, git, http, artifactory, hdfs, raw, oss, gcs, azure, plugin } =
+            self.clone();
+        Artifact {
+            archive_logs,
+            s3,
+            git,
+            http,
+            artifactory,
+            hdfs,
+            raw,
+            oss,
+            gcs,
+            azure,
+            plugin,
+            ..Artifact::default()
+        }
+    }
+}
+
 /// How an output artifact is packed; absent means tar and gzip.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

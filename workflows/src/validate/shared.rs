@@ -6,7 +6,7 @@ use super::checker::Checker;
 use super::names;
 use super::report::Place;
 use super::scope::{is_leaf, is_pod};
-use crate::spec::{Artifact, ArtifactLocation, Metrics, Prometheus, Template, TemplateKind, k8s};
+use crate::spec::{Metrics, Prometheus, Template, TemplateKind, k8s};
 
 impl Checker<'_> {
     /// Checks what every kind may have.
@@ -42,7 +42,7 @@ impl Checker<'_> {
         }
         if let Some(location) = &template.archive_location {
             let at = place.field("archiveLocation").named(".archiveLocation");
-            artifacts::check_location(&mut self.reporter, &as_artifact(location), &at);
+            artifacts::check_location(&mut self.reporter, &location.as_artifact(), &at);
         }
         if let Some(metrics) = &template.metrics {
             self.metrics(metrics, true, place);
@@ -117,23 +117,4 @@ fn metric_problems(metric: &Prometheus) -> Vec<(&'static str, String)> {
         out.push(("histogram", format!("metric '{name}' error: missing histogram.value")));
     }
     out
-}
-
-fn as_artifact(location: &ArtifactLocation) -> Artifact {
-    let ArtifactLocation { s3, git, http, artifactory, hdfs, raw, oss, gcs, azure, plugin, archive_logs } =
-        location.clone();
-    Artifact {
-        s3,
-        git,
-        http,
-        artifactory,
-        hdfs,
-        raw,
-        oss,
-        gcs,
-        azure,
-        plugin,
-        archive_logs,
-        ..Artifact::default()
-    }
 }

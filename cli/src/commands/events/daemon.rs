@@ -102,20 +102,7 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
             async move { crons.run(async move { drop(cron_end.wait_for(|end| *end).await) }).await },
         );
     let mut code = Code::Ok;
-    let stop = async {
-        let over = async {
-            match length {
-                Some(length) => tokio::time::sleep(length).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            signal = signals.first() => code = signal,
-            () = over => {}
-        }
-    };
-    daemon.run(stop).await;
+    daemon.run(async { code = signals.first_within(length).await }).await;
     end.send_replace(true);
     if clock.await.is_err() {
         wire.console.complain("warning: the driver of CronWorkflows ended badly");
