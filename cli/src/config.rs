@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use runner_kubernetes::KubernetesConfig;
 use runner_runners::Cluster;
+use runner_runners::artifacts::ArtifactDriver;
 use runner_runners::images::Image;
 use runner_runners::typed::{HttpPolicy, PluginServer};
 use runner_workflows::resolve::TemplateReferencing;
@@ -41,6 +42,8 @@ pub struct Config {
     pub config_maps: Places,
     /// Where artifacts go, as Argo's controller has it: `s3: {bucket: …}`; a directory beside the store otherwise.
     pub artifact_repository: Option<serde_json::Value>,
+    /// Artifact drivers that are there, as Argo's controller names them, with their sockets.
+    pub artifact_drivers: Vec<ArtifactDriver>,
     /// What is demanded of workflows, as Argo's controller has it: `templateReferencing: Strict` or `Secure`.
     pub workflow_restrictions: Restrictions,
     /// Settings of runners.
@@ -240,6 +243,8 @@ impl Config {
             archive_ttl: over.archive_ttl.or(self.archive_ttl),
             config_maps: self.config_maps.under(over.config_maps),
             artifact_repository: over.artifact_repository.or(self.artifact_repository),
+            // The first of a name counts.
+            artifact_drivers: over.artifact_drivers.into_iter().chain(self.artifact_drivers).collect(),
             workflow_restrictions: Restrictions {
                 template_referencing: over
                     .workflow_restrictions

@@ -237,6 +237,7 @@ impl Wire {
         config.images.clone_from(&self.config.runners.process.images);
         config.hidden.push(self.state_dir()?);
         config.typed.plugins.clone_from(&self.config.runners.plugins);
+        config.drivers.clone_from(&self.config.artifact_drivers);
         config.typed.http = self.http();
         config.typed.cluster = self.cluster();
         Ok(config)
@@ -349,8 +350,10 @@ impl Wire {
         options.adopt = adopt;
         options.on_fatal = Some(Arc::new(crate::exit::store_failed));
         let objects = self.objects(store);
+        let drivers = self.config.artifact_drivers.clone();
         options.delete_artifact = Some(Arc::new(move |artifact, repository, namespace| {
-            let deleted = runner_runners::delete_artifact(artifact, repository, namespace, objects.as_ref());
+            let objects = objects.as_ref();
+            let deleted = runner_runners::delete_artifact(artifact, repository, namespace, objects, &drivers);
             deleted.map_err(|error| error.to_string())
         }));
         if let Some(repository) = self.config.artifact_repository.clone() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use runner_workflows::spec::{Artifact, Outputs};
 use serde::{Deserialize, Serialize};
 
-use crate::artifacts::Credential;
+use crate::artifacts::{ArtifactDriver, Credential};
 use crate::mask::Masks;
 use crate::{ArtifactRepository, AttemptId, SecretValue};
 
@@ -51,6 +51,12 @@ pub(crate) struct Job {
     pub(crate) repository: ArtifactRepository,
     /// What stores ask for.
     pub(crate) credentials: Vec<Credential>,
+    /// Artifact drivers outside of this program that are called.
+    #[serde(default)]
+    pub(crate) drivers: Vec<ArtifactDriver>,
+    /// Where files change hands with them.
+    #[serde(default)]
+    pub(crate) exchange: PathBuf,
     /// The location whose paths a data template wants to have listed.
     pub(crate) listing: Option<Artifact>,
     pub(crate) key_prefix: String,
@@ -134,6 +140,8 @@ pub(crate) struct Bind {
     pub(crate) read_only: bool,
 }
 
+/// Directory of an attempt in which files change hands with artifact drivers.
+pub(crate) const EXCHANGE: &str = "exchange";
 /// Directory of the engine's own files in a private root.
 pub(crate) const ARGO_DIR: &str = "/argo";
 /// Where a script is placed.

@@ -117,7 +117,7 @@ pub struct AttemptSpec {
     pub share_cwd: Option<PathBuf>,
     /// Additional environment of the step, e.g. `TRACEPARENT`.
     pub env: Vec<(String, String)>,
-    /// Keep the logs of main as artifact `main-logs`.
+    /// Keep the log of each main container as artifact `NAME-logs`.
     pub archive_logs: bool,
     /// What the workflow says about its pods; means something to runners that have pods.
     #[serde(default)]

@@ -6,10 +6,13 @@ mod common;
 mod stores_servers;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::Processes;
 use common::conformance::{attempt, run, shell, succeed};
+use runner_fake_driver::FakeDriver;
+use runner_runners::artifacts::ArtifactDriver;
 use runner_runners::{
     ArtifactRepository, AttemptSpec, Error, ExitPhase, IsolationChoice, Objects, SecretData, SecretValue,
 };
@@ -46,6 +49,8 @@ struct Store<'a> {
     location: &'a dyn Fn(&str) -> Value,
     /// Whether a directory can be stored file by file.
     directories: bool,
+    /// Where the driver listens that is not part of the program.
+    driver: Option<PathBuf>,
 }
 
 fn artifact(name: &str, path: &str, archive: Option<Value>, location: Value) -> Artifact {
@@ -66,7 +71,11 @@ async fn step(
     template: Template,
 ) -> runner_runners::Exit {
     let base = store.base.clone();
-    let runner = processes.with(|config| config.objects = Arc::new(Keys(base)));
+    let runner = processes.with(|config| {
+        config.objects = Arc::new(Keys(base));
+        let driver = |socket| ArtifactDriver { name: "fake".into(), socket, ..ArtifactDriver::default() };
+        config.drivers = store.driver.clone().map(Some).map(driver).into_iter().collect();
+    });
     let mut spec = attempt(processes, &format!("{case}-{}", store.what), template);
     change(&mut spec);
     run(&runner, spec).await
@@ -150,8 +159,8 @@ fn secret(key: &str) -> Value {
     json!({"name": "store", "key": key})
 }
 
-fn block_on(work: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 #[test]
@@ -169,7 +178,8 @@ fn s3_against_a_fake() {
          accessKeySecret: {{name: store, key: access}}\n  secretKeySecret: {{name: store, key: secret}}"
     );
     block_on(async {
-        let store = || Store { what: "s3", base: base.clone(), location: &location, directories: true };
+        let store =
+            || Store { what: "s3", base: base.clone(), location: &location, directories: true, driver: None };
         everything_comes_back(store()).await;
         the_repository_of_a_config_map_takes_keys_and_listings(store()).await;
     });
@@ -212,6 +222,7 @@ fn azure_against_the_vendors_emulator() {
         base: String::new(),
         location: &location,
         directories: true,
+        driver: None,
     }));
 }
 
@@ -222,7 +233,13 @@ fn gcs_against_a_fake() {
     let location =
         |key: &str| json!({"gcs": {"bucket": "box", "key": key, "serviceAccountKeySecret": secret("gcs")}});
     let base = format!("http://{address}");
-    block_on(everything_comes_back(Store { what: "gcs", base, location: &location, directories: true }));
+    block_on(everything_comes_back(Store {
+        what: "gcs",
+        base,
+        location: &location,
+        directories: true,
+        driver: None,
+    }));
 }
 
 #[test]
@@ -238,6 +255,7 @@ fn http_against_a_real_server() {
         base: String::new(),
         location: &location,
         directories: false,
+        driver: None,
     }));
 }
 
@@ -249,7 +267,147 @@ fn local_directory() {
         base: String::new(),
         location: &location,
         directories: true,
+        driver: None,
     }));
+}
+
+/// The location of a key behind the FAKE driver, with what makes it behave.
+fn behind(configuration: &str, key: &str) -> Value {
+    json!({"plugin": {"name": "fake", "configuration": configuration, "key": key}})
+}
+
+fn drivers_dir() -> tempfile::TempDir {
+    // Not below the target directory: names of sockets are short.
+    tempfile::Builder::new().prefix("runner-driver-").tempdir().unwrap()
+}
+
+#[test]
+fn plugins_against_a_fake() {
+    // A FAKE of an artifact driver: the protocol over a real socket, files in a directory.
+    let dir = drivers_dir();
+    let fake = FakeDriver::start(dir.path());
+    let store = Store {
+        what: "plugin",
+        base: String::new(),
+        location: &|key| behind("", key),
+        directories: true,
+        driver: Some(fake.socket.clone()),
+    };
+    block_on(everything_comes_back(store));
+    assert!(
+        fake.kept("raw/tree/sub/b").is_file(),
+        "a directory without an archive is one for the driver too"
+    );
+}
+
+#[test]
+fn plugins_as_the_repository_take_outputs_logs_and_deletion() {
+    let dir = drivers_dir();
+    let fake = FakeDriver::start(dir.path());
+    let processes = Processes::new(IsolationChoice::Auto);
+    let store = Store {
+        what: "plugin-repository",
+        base: String::new(),
+        location: &|key| behind("", key),
+        directories: true,
+        driver: Some(fake.socket.clone()),
+    };
+    let repository = json!({"archiveLogs": true, "plugin": {"name": "fake", "configuration": "of the repository",
+        "keyFormat": "runs/{{workflow.name}}"}});
+    let repository = ArtifactRepository::from_value(repository).unwrap();
+    let drivers = [ArtifactDriver {
+        name: "fake".into(),
+        socket: Some(fake.socket.clone()),
+        ..ArtifactDriver::default()
+    }];
+    let out = block_on(async {
+        let mut template: Template =
+            serde_json::from_value(json!({"name": "t", "containerSet": {"containers": [
+                {"name": "a", "image": "i", "command": ["echo", "of a"]},
+                {"name": "b", "image": "i", "command": ["sh", "-c", "echo of b; echo kept > /tmp/out"]},
+            ]}}))
+            .unwrap();
+        template.outputs.artifacts.push(artifact("out", "/tmp/out", None, json!({})));
+        let own = |spec: &mut AttemptSpec| {
+            spec.repository = repository.clone();
+            spec.workflow = "named".into();
+        };
+        let exit = step(&store, &processes, "put", own, template).await;
+        assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Succeeded, ""));
+        let stored = serde_json::to_value(&exit.outputs.artifacts).unwrap();
+        let key = |number: usize| {
+            (stored[number]["name"].as_str().unwrap(), stored[number]["plugin"]["key"].as_str().unwrap())
+        };
+        assert_eq!(key(0), ("out", "runs/named/out.tgz"));
+        assert_eq!(key(1), ("a-logs", "runs/named/a.log"));
+        assert_eq!(key(2), ("b-logs", "runs/named/b.log"));
+        assert_eq!(stored[0]["plugin"], json!({"key": "runs/named/out.tgz"}), "the key alone");
+        assert_eq!(std::fs::read_to_string(fake.kept("runs/named/b.log")).unwrap(), "of b\n");
+
+        let out = exit.outputs.artifacts[0].clone();
+        let mut template = shell("cat /tmp/out");
+        template.inputs.artifacts.push(out.clone());
+        let exit = step(&store, &processes, "get", own, template).await;
+        assert_eq!(exit.outputs.result.as_deref().map(str::trim_end), Some("kept"), "{}", exit.message);
+
+        out
+    });
+    for _twice in 0..2 {
+        let objects = Keys(String::new());
+        runner_runners::delete_artifact(&out, &repository, "ns", &objects, &drivers).unwrap();
+    }
+    assert!(!fake.kept("runs/named/out.tgz").exists());
+    assert!(fake.calls().iter().any(|call| call == "Delete runs/named/out.tgz"));
+}
+
+#[test]
+fn v8_troubles_of_a_driver_are_told_and_its_links_are_not_followed() {
+    let dir = drivers_dir();
+    let fake = FakeDriver::start(dir.path());
+    let processes = Processes::new(IsolationChoice::Auto);
+    let (there, nowhere) = (fake.socket.clone(), dir.path().join("nowhere/socket"));
+    // What accepts and never speaks.
+    let mute = dir.path().join("mute");
+    let _listener = std::os::unix::net::UnixListener::bind(&mute).unwrap();
+    let with_timeout = |seconds: i32| {
+        let mut at = behind("", "k");
+        at["plugin"]["connectionTimeoutSeconds"] = seconds.into();
+        at
+    };
+    let mut named_otherwise = behind("", "k");
+    named_otherwise["plugin"]["name"] = "other".into();
+    let cases = [
+        ("refused", &there, behind("refuse the bucket is on fire", "k"), "Load: the bucket is on fire"),
+        ("status", &there, behind("status 7 no rights", "k"), "gRPC status 7: no rights"),
+        ("missing", &there, behind("", "k"), "nothing is kept as k"),
+        ("link", &there, behind("link", "k"), "take what artifact driver"),
+        ("key", &there, behind("", "../../k"), "artifact key"),
+        ("absent", &nowhere, behind("", "k"), "is it running?"),
+        ("mute", &mute, with_timeout(1), "no connection within 1 s"),
+        (
+            "undeclared",
+            &there,
+            named_otherwise,
+            "there is no artifact driver \"other\": declare it in runner.yaml",
+        ),
+    ];
+    block_on(async {
+        for (case, socket, at, wanted) in cases {
+            let store = Store {
+                what: "trouble",
+                base: String::new(),
+                location: &|key| behind("", key),
+                directories: true,
+                driver: Some(socket.clone()),
+            };
+            let mut template = shell("true");
+            template.inputs.artifacts.push(artifact("in", "/tmp/in", None, at));
+            let exit = step(&store, &processes, case, |_| (), template).await;
+            assert_eq!(exit.phase, ExitPhase::Error, "{case}");
+            assert!(exit.message.contains(wanted), "{case}: {}", exit.message);
+            assert!(!exit.message.contains("root:"), "{case}: {}", exit.message);
+        }
+    });
 }
 
 #[test]

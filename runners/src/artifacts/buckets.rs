@@ -38,9 +38,11 @@ pub(super) fn open(location: &Location, credentials: Credentials<'_>) -> Result<
         Location::S3(at) => s3(at, credentials),
         Location::Gcs(at) => gcs(at, credentials),
         Location::Azure(at) => azure(at, credentials),
-        Location::Local { .. } | Location::Http(_) | Location::Artifactory(_) | Location::Git(_) => {
-            Err(Error::Artifact("this location is no bucket".into()))
-        }
+        Location::Local { .. }
+        | Location::Http(_)
+        | Location::Artifactory(_)
+        | Location::Git(_)
+        | Location::Plugin(_) => Err(Error::Artifact("this location is no bucket".into())),
     }
 }
 

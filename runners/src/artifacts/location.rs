@@ -2,7 +2,8 @@
 //! Opens nothing and resolves no secret.
 
 use runner_workflows::spec::{
-    Artifact, ArtifactoryArtifact, AzureArtifact, GcsArtifact, GitArtifact, HttpArtifact, S3Artifact, k8s,
+    Artifact, ArtifactoryArtifact, AzureArtifact, GcsArtifact, GitArtifact, HttpArtifact, PluginArtifact,
+    S3Artifact, k8s,
 };
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ pub(crate) enum Location {
     Artifactory(ArtifactoryArtifact),
     /// A git repository; input only.
     Git(GitArtifact),
+    /// Behind a driver that is not part of this program.
+    Plugin(PluginArtifact),
 }
 
 impl Location {
@@ -41,13 +44,14 @@ impl Location {
             Self::Http(at) => &at.url,
             Self::Artifactory(at) => &at.url,
             Self::Git(at) => &at.repo,
+            Self::Plugin(at) => &at.key,
         }
     }
 
     /// Whether keys below its key may be parts of it.
     pub(crate) fn has_parts(&self) -> bool {
         match self {
-            Self::Local { .. } | Self::S3(_) | Self::Gcs(_) | Self::Azure(_) => true,
+            Self::Local { .. } | Self::S3(_) | Self::Gcs(_) | Self::Azure(_) | Self::Plugin(_) => true,
             Self::Http(_) | Self::Artifactory(_) | Self::Git(_) => false,
         }
     }
@@ -62,6 +66,7 @@ impl Location {
             Self::Http(at) => at.url = new,
             Self::Artifactory(at) => at.url = new,
             Self::Git(at) => at.repo = new,
+            Self::Plugin(at) => at.key = new,
         }
         self
     }
@@ -70,7 +75,8 @@ impl Location {
     pub(crate) fn secrets(&self) -> Vec<k8s::SecretKeySelector> {
         let some = |all: &[&Option<k8s::SecretKeySelector>]| all.iter().copied().flatten().cloned().collect();
         match self {
-            Self::Local { .. } => Vec::new(),
+            // A driver outside looks up by itself what its configuration names.
+            Self::Local { .. } | Self::Plugin(_) => Vec::new(),
             Self::S3(at) => {
                 some(&[&at.access_key_secret, &at.secret_key_secret, &at.session_token_secret, &at.ca_secret])
             }
@@ -91,7 +97,7 @@ impl Location {
     /// Writes the location into an artifact, as a workflow's status shows it: in the repository of the workflow
     /// the key alone, elsewhere all of it.
     pub(crate) fn write_to(&self, artifact: &mut Artifact, in_repository: bool) {
-        (artifact.s3, artifact.gcs, artifact.azure) = (None, None, None);
+        (artifact.s3, artifact.gcs, artifact.azure, artifact.plugin) = (None, None, None, None);
         match self {
             Self::Local { key } => {
                 artifact.s3 = Some(S3Artifact { key: key.clone(), ..S3Artifact::default() })
@@ -111,6 +117,10 @@ impl Location {
             Self::Http(at) => artifact.http = Some(at.clone()),
             Self::Artifactory(at) => artifact.artifactory = Some(at.clone()),
             Self::Git(at) => artifact.git = Some(at.clone()),
+            Self::Plugin(at) if in_repository => {
+                artifact.plugin = Some(PluginArtifact { key: at.key.clone(), ..PluginArtifact::default() });
+            }
+            Self::Plugin(at) => artifact.plugin = Some(at.clone()),
         }
     }
 }
@@ -123,7 +133,7 @@ pub(crate) fn selector(value: Option<&Value>) -> Option<k8s::SecretKeySelector> 
 /// The location an artifact names by itself. `Ok(None)`: none, or only a key.
 ///
 /// # Errors
-/// Not built in: hdfs, oss and artifact plugins.
+/// Not built in: hdfs and oss.
 pub(crate) fn own(artifact: &Artifact) -> Result<Option<Location>, Error> {
     let declined = |what: &str, instead: &str| {
         Err(Error::NotBuiltIn { what: format!("{what} (artifact {:?}; {instead})", artifact.name) })
@@ -134,8 +144,8 @@ pub(crate) fn own(artifact: &Artifact) -> Result<Option<Location>, Error> {
     if artifact.oss.is_some() {
         return declined("oss artifacts", "OSS speaks S3: use s3 with its endpoint");
     }
-    if artifact.plugin.is_some() {
-        return declined("artifact plugins", "use s3, gcs, azure, http or git");
+    if let Some(at) = artifact.plugin.as_ref().filter(|at| !at.name.is_empty()) {
+        return Ok(Some(Location::Plugin(at.clone())));
     }
     if let Some(git) = &artifact.git {
         return Ok(Some(Location::Git(git.clone())));
@@ -162,6 +172,7 @@ pub(crate) fn key_of(artifact: &Artifact) -> Option<&str> {
         artifact.s3.as_ref().map(|at| at.key.as_str()),
         artifact.gcs.as_ref().map(|at| at.key.as_str()),
         artifact.azure.as_ref().map(|at| at.blob.as_str()),
+        artifact.plugin.as_ref().map(|at| at.key.as_str()),
     ];
     keys.into_iter().flatten().find(|key| !key.is_empty())
 }
@@ -185,7 +196,7 @@ pub(crate) fn in_repository(repository: &ArtifactRepository, key: String) -> Res
                     Ok(Location::Http(HttpArtifact { url, ..at }))
                 }
                 Some(found) => Ok(found.with_key(key)),
-                None => Err(Error::Artifact("the artifact repository names no bucket".into())),
+                None => Err(Error::Artifact("the artifact repository names no bucket and no driver".into())),
             }
         }
         ArtifactRepository::Ref { config_map, .. } => Err(Error::Artifact(format!(

@@ -7,6 +7,7 @@ mod local;
 pub(crate) mod location;
 mod object;
 mod pack;
+mod plugin;
 mod stores;
 mod unpack;
 mod web;
@@ -21,7 +22,8 @@ use rustix::fs::FileType;
 
 pub use local::LocalRepository;
 pub(crate) use pack::tar_gzip as pack_tar;
-pub(crate) use stores::{Credential, Located, Stores};
+pub use plugin::ArtifactDriver;
+pub(crate) use stores::{Credential, Located, Outside, Stores};
 pub(crate) use unpack::{place_file_modes, tar as unpack_tar};
 
 use crate::Error;

@@ -3,13 +3,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 
 use runner_workflows::spec::{Artifact, k8s};
 use serde::{Deserialize, Serialize};
 
 use super::location::{Location, in_repository, locate};
-use super::{Driver, LocalRepository, git, object, web};
+use super::plugin::{Door, Exchange, PluginDriver};
+use super::{ArtifactDriver, Driver, LocalRepository, git, object, web};
 use crate::{ArtifactRepository, Error, SecretValue};
 
 /// One value that a store asks for.
@@ -61,24 +63,36 @@ pub(crate) struct Located {
     pub(crate) location: Location,
 }
 
+/// Drivers that are not part of this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outside<'a> {
+    /// Those that may be called.
+    pub(crate) drivers: &'a [ArtifactDriver],
+    /// The directory in which files change hands; nothing where none are moved.
+    pub(crate) exchange: Option<&'a Path>,
+}
+
 /// The stores of one attempt.
 pub(crate) struct Stores<'a> {
     repository: &'a ArtifactRepository,
     credentials: Credentials<'a>,
     local: Option<Rc<dyn Driver>>,
     open: RefCell<BTreeMap<String, Rc<dyn Driver>>>,
+    doors: Vec<Rc<Door>>,
+    exchange: Option<Rc<Exchange>>,
 }
 
 impl<'a> Stores<'a> {
     /// Opens what must be opened before the private root is entered: the directory of this machine, if the
-    /// attempt uses it. Everything else is opened when it is needed.
+    /// attempt uses it, and the ways to drivers outside. Everything else is opened when it is needed.
     ///
     /// # Errors
-    /// The directory cannot be opened.
+    /// A directory cannot be opened.
     pub(crate) fn open(
         repository: &'a ArtifactRepository,
         credentials: &'a [Credential],
         used: bool,
+        outside: Outside<'_>,
     ) -> Result<Self, Error> {
         let local = match repository {
             ArtifactRepository::Local { root } if used => {
@@ -88,7 +102,16 @@ impl<'a> Stores<'a> {
             | ArtifactRepository::Remote { .. }
             | ArtifactRepository::Ref { .. } => None,
         };
-        Ok(Self { repository, credentials: Credentials(credentials), local, open: RefCell::default() })
+        let doors: Vec<Rc<Door>> = outside.drivers.iter().map(Door::find).map(Rc::new).collect();
+        let exchange = outside.exchange.filter(|_| !doors.is_empty()).map(Exchange::open).transpose()?;
+        Ok(Self {
+            repository,
+            credentials: Credentials(credentials),
+            local,
+            open: RefCell::default(),
+            doors,
+            exchange: exchange.map(Rc::new),
+        })
     }
 
     /// Where an artifact is; nothing when it has no location.
@@ -129,6 +152,11 @@ impl<'a> Stores<'a> {
             Location::Http(at) => Rc::new(web::WebDriver::http(at, credentials)?),
             Location::Artifactory(at) => Rc::new(web::WebDriver::artifactory(at, credentials)?),
             Location::Git(at) => Rc::new(git::GitDriver::open(at, credentials)?),
+            Location::Plugin(at) => {
+                let door = self.doors.iter().find(|door| door.is_of(&at.name)).cloned();
+                let door = door.ok_or_else(|| ArtifactDriver::unknown(&at.name))?;
+                Rc::new(PluginDriver::open(at, door, self.exchange.clone())?)
+            }
             Location::Local { .. } => return Err(Error::Artifact("there is no artifact repository".into())),
         };
         self.open.borrow_mut().insert(name, Rc::clone(&driver));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::artifacts::ArtifactDriver;
 use crate::images::Image;
 use crate::job::IsolationChoice;
 use crate::typed::TypedConfig;
@@ -43,6 +44,8 @@ pub struct ProcessConfig {
     pub objects: Arc<dyn Objects>,
     /// Typed steps: http, data, resource, plugin.
     pub typed: TypedConfig,
+    /// Artifact drivers that are not part of this program.
+    pub drivers: Vec<ArtifactDriver>,
     /// Pretends another boot of the machine, for tests.
     pub boot_id: Option<String>,
 }
@@ -69,6 +72,7 @@ impl ProcessConfig {
             launchers: 2,
             objects: Arc::new(NoObjects),
             typed: TypedConfig::default(),
+            drivers: Vec::new(),
             boot_id: None,
         })
     }

@@ -20,7 +20,7 @@ use super::{ProcessRunner, Shared};
 use crate::artifacts::check_key;
 use crate::attempt::{AttemptDir, CANCEL, CancelWish, ROOT, SPEC};
 use crate::error::Doing;
-use crate::job::{Bind, HOME_PATH, IsolationChoice, Job, PlacedFile, Process, SCRIPT_PATH};
+use crate::job::{Bind, EXCHANGE, HOME_PATH, IsolationChoice, Job, PlacedFile, Process, SCRIPT_PATH};
 use crate::mask::Masks;
 use crate::supervisor::guest;
 pub use crate::supervisor::guest::{Container, GuestLog, Left, Part};
@@ -256,10 +256,12 @@ impl Guest {
     }
 
     fn decide_artifacts(&mut self, secrets: &Secrets<'_>) -> Result<(), Error> {
-        let artifacts = super::repository::resolve(&self.spec, secrets)?;
+        let artifacts = super::repository::resolve(&self.spec, secrets, &self.shared.config.drivers)?;
         check_key(&artifacts.key_prefix)?;
         self.job.repository = artifacts.repository;
         self.job.credentials = artifacts.credentials;
+        self.job.drivers = artifacts.drivers;
+        self.job.exchange = self.path.join(EXCHANGE);
         self.job.key_prefix = artifacts.key_prefix;
         self.job.archive_logs = artifacts.archive_logs;
         Ok(())
@@ -468,6 +470,8 @@ fn job(shared: &Shared, spec: &AttemptSpec) -> Job {
         log_segment_bytes: shared.config.log_segment_bytes,
         repository: spec.repository.clone(),
         credentials: Vec::new(),
+        drivers: Vec::new(),
+        exchange: PathBuf::new(),
         listing: None,
         key_prefix: spec.default_key_prefix.clone(),
         archive_logs: spec.archive_logs,

@@ -14,7 +14,7 @@ use super::volumes::Volumes;
 use super::{Shared, repository_dir};
 use crate::artifacts::check_key;
 use crate::images::command_line;
-use crate::job::{Job, PlacedFile, Process, SCRIPT_PATH};
+use crate::job::{EXCHANGE, Job, PlacedFile, Process, SCRIPT_PATH};
 use crate::limits::{STRING_BYTES, STRINGS_BYTES};
 use crate::sweep::Mark;
 use crate::{ATTEMPT_VARIABLE, AttemptSpec, Error, applets, typed};
@@ -84,7 +84,7 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         template.init_containers.iter().map(|c| maker.process(&Shape::user(c))).collect::<Result<_, _>>()?;
     let sidecars =
         template.sidecars.iter().map(|c| maker.process(&Shape::user(c))).collect::<Result<_, _>>()?;
-    let artifacts = super::repository::resolve(spec, &secrets)?;
+    let artifacts = super::repository::resolve(spec, &secrets, &shared.config.drivers)?;
     check_key(&artifacts.key_prefix)?;
     let mut hidden = vec![shared.config.state_dir.clone()];
     hidden.extend(repository_dir(spec));
@@ -113,6 +113,8 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         log_segment_bytes: shared.config.log_segment_bytes,
         repository: artifacts.repository,
         credentials: artifacts.credentials,
+        drivers: artifacts.drivers,
+        exchange: path.join(EXCHANGE),
         listing: template.data.as_ref().and_then(|data| data.source.artifact_paths.clone()),
         key_prefix: artifacts.key_prefix,
         archive_logs: artifacts.archive_logs,

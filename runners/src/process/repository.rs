@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::secrets::Secrets;
 use crate::artifacts::location::{Location, in_repository, locate, own};
-use crate::artifacts::{Credential, Located, Stores};
+use crate::artifacts::{ArtifactDriver, Credential, Located, Outside, Stores};
 use crate::{ArtifactRepository, AttemptSpec, Error, Objects, SecretValue};
 
 /// The ConfigMap that Argo looks into when a reference names none.
@@ -22,6 +22,8 @@ pub(super) struct Resolved {
     pub(super) key_prefix: String,
     pub(super) archive_logs: bool,
     pub(super) credentials: Vec<Credential>,
+    /// The drivers outside that it calls.
+    pub(super) drivers: Vec<ArtifactDriver>,
 }
 
 impl ArtifactRepository {
@@ -39,6 +41,7 @@ impl ArtifactRepository {
             ("gcs", "keyFormat"),
             ("azure", "blobNameFormat"),
             ("artifactory", "keyFormat"),
+            ("plugin", "keyFormat"),
         ];
         let key_format = formats.into_iter().find_map(|(kind, field)| text(kind, field));
         let old = || Some(format!("{}/{{{{workflow.name}}}}/{{{{pod.name}}}}", text("s3", "keyPrefix")?));
@@ -51,7 +54,11 @@ impl ArtifactRepository {
 }
 
 /// Decides everything about the artifacts of an attempt.
-pub(super) fn resolve(spec: &AttemptSpec, secrets: &Secrets<'_>) -> Result<Resolved, Error> {
+pub(super) fn resolve(
+    spec: &AttemptSpec,
+    secrets: &Secrets<'_>,
+    declared: &[ArtifactDriver],
+) -> Result<Resolved, Error> {
     let template = &spec.template;
     let mut repository = look_up(&spec.repository, &spec.namespace, secrets)?;
     let own_location = template.archive_location.as_ref().map(ArtifactLocation::as_artifact);
@@ -75,7 +82,18 @@ pub(super) fn resolve(spec: &AttemptSpec, secrets: &Secrets<'_>) -> Result<Resol
         locations.push(in_repository(&repository, "key".to_owned())?);
     }
     let credentials = credentials(&spec.namespace, &locations, secrets)?;
-    Ok(Resolved { repository, key_prefix, archive_logs, credentials })
+    let drivers = drivers(&locations, declared)?;
+    Ok(Resolved { repository, key_prefix, archive_logs, credentials, drivers })
+}
+
+/// The declared drivers that locations name, each once.
+fn drivers(locations: &[Location], declared: &[ArtifactDriver]) -> Result<Vec<ArtifactDriver>, Error> {
+    let names = locations.iter().filter_map(|location| match location {
+        Location::Plugin(at) => Some(at.name.as_str()),
+        _built_in => None,
+    });
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(|name| ArtifactDriver::named(declared, name).cloned()).collect()
 }
 
 /// Default keys of the template: its own key, or the workflow's.
@@ -144,12 +162,14 @@ pub fn delete_artifact(
     repository: &ArtifactRepository,
     namespace: &str,
     objects: &dyn Objects,
+    drivers: &[ArtifactDriver],
 ) -> Result<(), Error> {
     let secrets = Secrets::new(objects);
     let repository = look_up(repository, namespace, &secrets)?;
     let Some(location) = locate(artifact, &repository)? else { return Ok(()) };
     let credentials = credentials(namespace, std::slice::from_ref(&location), &secrets)?;
-    let stores = Stores::open(&repository, &credentials, true)?;
+    let outside = Outside { drivers, exchange: None };
+    let stores = Stores::open(&repository, &credentials, true, outside)?;
     match stores.locate(artifact)? {
         Some(Located { driver, location }) => driver.delete(location.key()),
         None => Ok(()),

@@ -8,7 +8,7 @@ use std::path::Path;
 use runner_workflows::spec::Artifact;
 
 use super::places::Places;
-use crate::artifacts::{self, Located, Stores, Unpacking};
+use crate::artifacts::{self, Located, Outside, Stores, Unpacking};
 use crate::error::Doing;
 use crate::job::{BIN_PATH, HOME_PATH, Job, WORK_PATH};
 use crate::{Error, applets};
@@ -20,7 +20,8 @@ pub(super) fn stores(job: &Job) -> Result<Stores<'_>, Error> {
         || job.listing.is_some()
         || !job.outputs.artifacts.is_empty()
         || job.inputs.iter().any(|input| input.raw.is_none());
-    Stores::open(&job.repository, &job.credentials, used)
+    let outside = Outside { drivers: &job.drivers, exchange: Some(&job.exchange) };
+    Stores::open(&job.repository, &job.credentials, used, outside)
 }
 
 /// Puts everything in place before main starts.

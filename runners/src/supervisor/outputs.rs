@@ -11,9 +11,9 @@ use super::member::{Ended, Ran, Role, Stopped};
 use super::places::Places;
 use super::pump::log_name;
 use super::report;
-use crate::artifacts::{Located, Packing, Stores};
+use crate::artifacts::{Located, Packing, Stores, check_key};
 use crate::attempt::AttemptDir;
-use crate::job::Job;
+use crate::job::{Job, Process};
 use crate::limits::PARAMETER_BYTES;
 use crate::mask::Masks;
 use crate::{Error, Exit, ExitPhase, Reason};
@@ -53,7 +53,7 @@ pub(super) fn collect(
     }
     if job.archive_logs {
         match logs(job, attempt, stores) {
-            Ok(artifact) => outputs.artifacts.push(artifact),
+            Ok(artifacts) => outputs.artifacts.extend(artifacts),
             Err(error) => failures.push(format!("logs could not be archived: {error}")),
         }
     }
@@ -229,14 +229,17 @@ fn artifact(
     Ok(Some(artifact))
 }
 
-/// The log of main as artifact `main-logs`, as Argo names it.
-fn logs(job: &Job, attempt: &AttemptDir, stores: &Stores<'_>) -> Result<Artifact, Error> {
-    let located = stores.in_repository(format!("{}/main.log", job.key_prefix))?;
-    let position = job.init.len() + job.main.iter().position(|process| process.name == "main").unwrap_or(0);
-    let name = log_name(job.main.first().map_or("main", |_| "main"), position);
-    let mut content = crate::logs::Raw::open(attempt, &name);
-    located.driver.put_bytes(&mut content, located.location.key())?;
-    let mut artifact = Artifact { name: "main-logs".into(), ..Artifact::default() };
-    located.location.write_to(&mut artifact, stores.is_repository(&located.location));
-    Ok(artifact)
+/// The log of each main container as artifact `NAME-logs`, as Argo names it.
+fn logs(job: &Job, attempt: &AttemptDir, stores: &Stores<'_>) -> Result<Vec<Artifact>, Error> {
+    let keep = |(index, process): (usize, &Process)| {
+        let name = &process.name;
+        check_key(name)?;
+        let located = stores.in_repository(format!("{}/{name}.log", job.key_prefix))?;
+        let mut content = crate::logs::Raw::open(attempt, &log_name(name, job.init.len() + index));
+        located.driver.put_bytes(&mut content, located.location.key())?;
+        let mut artifact = Artifact { name: format!("{name}-logs"), ..Artifact::default() };
+        located.location.write_to(&mut artifact, stores.is_repository(&located.location));
+        Ok(artifact)
+    };
+    job.main.iter().enumerate().map(keep).collect()
 }

@@ -178,11 +178,13 @@ fn manifest_name(manifest: &str) -> String {
 /// Where an artifact goes when its template says so itself.
 fn place(artifact: &Artifact) -> Option<String> {
     let json = serde_json::to_value(artifact).ok()?;
-    let stores = ["s3", "gcs", "azure", "oss", "artifactory", "hdfs", "http"];
+    let stores = ["s3", "gcs", "azure", "oss", "artifactory", "hdfs", "http", "plugin"];
     stores.iter().find_map(|store| {
         let place = json.get(store)?;
         let text = |key: &str| place.get(key).and_then(Value::as_str).unwrap_or_default();
-        let bucket = if text("bucket").is_empty() { text("container") } else { text("bucket") };
+        // A plugin has a name where others have a bucket.
+        let bucket = ["bucket", "container", "name"].into_iter().map(text).find(|text| !text.is_empty());
+        let bucket = bucket.unwrap_or_default();
         let key = ["key", "blob", "url", "path"].into_iter().map(text).find(|text| !text.is_empty());
         let key = key.unwrap_or_default();
         let between = if bucket.is_empty() || key.is_empty() { "" } else { "/" };

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use runner_fake_driver::FakeDriver;
 use serde_json::{Value, json};
 
 use super::local::LIMIT;
@@ -75,6 +76,9 @@ fn follow(
         }
         "submit" => {
             let file = given(index, case, scene, step.get("given").unwrap_or(&Value::Null))?;
+            if std::fs::read_to_string(&file).is_ok_and(|content| content.contains(PLUGIN_REPOSITORY)) {
+                artifact_driver(scene)?;
+            }
             submit(case, scene, step, &file)
         }
         "submit-from" => {
@@ -235,6 +239,23 @@ fn object_store(scene: &mut Scene, key: &str) -> Result<Option<String>, String> 
     scene.must(&["apply", "-f", &file])?;
     scene.store = Some(store);
     Ok(None)
+}
+
+/// The key of upstream's ConfigMap for tests under which the repository is an artifact plugin.
+const PLUGIN_REPOSITORY: &str = "key: plugin-v1";
+
+/// A FAKE artifact driver as the repository that upstream's manifests for tests have under this key, and its place in
+/// the configuration.
+fn artifact_driver(scene: &mut Scene) -> Result<(), String> {
+    let driver = FakeDriver::start(scene.home.folder());
+    let settings = json!({ "artifactDrivers": [{ "name": "test", "socket": driver.socket }] });
+    write(scene, "runner.yaml", &settings.to_string())?;
+    let repository = json!({ "archiveLogs": true, "plugin": { "name": "test", "configuration": "bucket: my-bucket",
+        "keyFormat": "{{workflow.name}}/{{pod.name}}" } });
+    let metadata = json!({ "name": "artifact-repositories" });
+    config_map(scene, &metadata, &json!({ "plugin-v1": repository.to_string() }))?;
+    scene.driver = Some(driver);
+    Ok(())
 }
 
 /// Provides what a case needs; the second value says what cannot be provided.

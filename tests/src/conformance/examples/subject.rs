@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use runner_fake_driver::FakeDriver;
 use serde_json::{Value, json};
 
 use super::cron::Fired;
@@ -30,6 +31,8 @@ pub(super) struct Scene {
     pub(super) passed_by: bool,
     /// A FAKE object store, for cases that name one.
     pub(super) store: Option<FakeS3>,
+    /// A FAKE artifact driver, for cases whose repository is one.
+    pub(super) driver: Option<FakeDriver>,
     /// Workflows are started by schedules.
     pub(super) fired: Option<Fired>,
 }
@@ -50,6 +53,7 @@ impl Scene {
             cli: Value::Null,
             passed_by: false,
             store: None,
+            driver: None,
             fired: None,
         })
     }
