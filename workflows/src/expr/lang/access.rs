@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::ast::{Expr, Kind, Postfix, PostfixKind};
 use super::eval::Eval;
 use crate::expr::error::ExprError;
-use crate::expr::gotime;
 use crate::expr::val::Val;
+use crate::expr::{gotime, sprig};
 
 fn is_optional(postfix: Option<&Postfix>) -> bool {
     match postfix.map(|p| &p.kind) {
@@ -52,7 +52,10 @@ impl Eval<'_> {
                     for arg in args {
                         values.push(self.value(arg)?);
                     }
-                    value = gotime::method(&value, name, &values).map_err(|e| e.at(postfix.at))?;
+                    value = match sprig::field(&value, name) {
+                        Some(part) if values.is_empty() => part.clone(),
+                        _ => gotime::method(&value, name, &values).map_err(|e| e.at(postfix.at))?,
+                    };
                 }
                 PostfixKind::Pipe(call) => {
                     let first = self.read_out(value)?;

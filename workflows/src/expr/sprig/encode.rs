@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::expr::builtins::{Call, Entry, json, parse};
@@ -36,6 +37,7 @@ pub(super) const FUNCTIONS: &[Entry] = &[
             None => c.text("illegal base32 data"),
         }
     }),
+    ("sha1sum", 1, 1, |c| digest::<Sha1>(c)),
     ("sha256sum", 1, 1, |c| digest::<Sha256>(c)),
     ("sha512sum", 1, 1, |c| digest::<Sha512>(c)),
     ("adler32sum", 1, 1, |c| {

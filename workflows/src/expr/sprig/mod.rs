@@ -14,7 +14,11 @@ mod lists;
 mod math;
 mod regexes;
 mod strings;
+mod urls;
+mod versions;
 mod words;
+
+pub(crate) use versions::field;
 
 const TABLES: &[&[Entry]] = &[
     strings::FUNCTIONS,
@@ -26,6 +30,8 @@ const TABLES: &[&[Entry]] = &[
     encode::FUNCTIONS,
     regexes::FUNCTIONS,
     dates::FUNCTIONS,
+    versions::FUNCTIONS,
+    urls::FUNCTIONS,
 ];
 
 /// Functions of sprig that are deliberately missing.
@@ -58,9 +64,6 @@ const REFUSED: &[&str] = &[
     "decryptAES",
 ];
 
-/// Functions of sprig that nobody has asked for yet.
-const MISSING: &[&str] = &["sha1sum", "semver", "semverCompare", "urlParse", "urlJoin"];
-
 /// Second names of functions; those of the operating system's paths mean the same here.
 fn alias(name: &str) -> &str {
     match name {
@@ -88,10 +91,6 @@ pub(crate) fn function(name: &str) -> Result<(Function, usize, usize), ExprError
         let message = format!(
             "sprig.{name} is not available: an expression must give the same value each time it is evaluated and has no access to the outside"
         );
-        return Err(ExprError::new(ExprErrorKind::Unavailable, message));
-    }
-    if MISSING.contains(&name) {
-        let message = format!("sprig.{name} is not built in");
         return Err(ExprError::new(ExprErrorKind::Unavailable, message));
     }
     let hint = suggest::did_you_mean(name, entries().map(|(n, ..)| *n));

@@ -8,6 +8,7 @@ mod hostile;
 mod language;
 mod properties;
 mod sprig;
+mod sprig_values;
 mod templates;
 mod when;
 
