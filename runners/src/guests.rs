@@ -36,7 +36,8 @@ pub trait Host: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Running {
     sinks: Mutex<Vec<Sink>>,
-    started: Mutex<Option<Observation>>,
+    /// How far it is: what it waits for, or that it runs.
+    stands: Mutex<Option<Observation>>,
     cancel: Notify,
     gone: watch::Receiver<bool>,
 }
@@ -44,8 +45,8 @@ pub struct Running {
 impl Running {
     /// Tells everybody who asked for the attempt.
     pub fn tell(&self, id: &AttemptId, observation: &Observation) {
-        if matches!(observation, Observation::Started { .. }) {
-            *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation.clone());
+        if matches!(observation, Observation::Waiting { .. } | Observation::Started { .. }) {
+            *self.stands.lock().unwrap_or_else(PoisonError::into_inner) = Some(observation.clone());
         }
         for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // A closed sink belongs to somebody who does not want to know any more.
@@ -71,9 +72,9 @@ impl Running {
         if !sinks.iter().any(|known| known.same_channel(sink)) {
             sinks.push(sink.clone());
         }
-        if let Some(started) = self.started.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(stands) = self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             // See `Running::tell`.
-            let _ = sink.send((id.clone(), started));
+            let _ = sink.send((id.clone(), stands));
         }
     }
 }
@@ -147,7 +148,7 @@ impl<H: Host> Inner<H> {
         }
         let running = Arc::new(Running {
             sinks: Mutex::new(vec![sink.clone()]),
-            started: Mutex::default(),
+            stands: Mutex::default(),
             cancel: Notify::new(),
             gone: self.gone.subscribe(),
         });

@@ -141,6 +141,11 @@ pub enum Isolation {
 /// What happened to an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
+    /// It does not run yet, and why; told when that changes.
+    Waiting {
+        /// What it waits for, in Argo's form: `ImagePullBackOff: Back-off pulling image "x"`.
+        message: String,
+    },
     /// It runs.
     Started {
         /// Since when.

@@ -89,6 +89,7 @@ impl Answer {
 pub(crate) fn observed((node, attempt): Attempt, seen: Observation) -> (Input, Urgency) {
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let (what, urgency) = match seen {
+        Observation::Waiting { message } => (Observed::Waiting { message }, Urgency::Lazy),
         Observation::Started { at, host, .. } => (Observed::Running { at, host }, Urgency::Lazy),
         Observation::Progress { done, total } => {
             (Observed::Progress(count(done), count(total)), Urgency::Lazy)

@@ -89,6 +89,11 @@ pub struct Submit {
 /// What a runner saw.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observed {
+    /// It does not run yet.
+    Waiting {
+        /// What it waits for.
+        message: String,
+    },
     /// It runs.
     Running {
         /// Since when.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use runner_pods::pod::SUPERVISOR_INIT;
 use runner_runners::guest::{Container as Ended, Guest, Left, Part};
 use runner_runners::guests::{Running, blocking, refuse};
@@ -78,8 +78,6 @@ pub(crate) async fn drive(
         Err(halt) => return halted(&guest, halt, started_at).await,
     };
     drop(bundle);
-    let host = status::node(&pod).unwrap_or("kubernetes").to_owned();
-    running.tell(&spec.id, &Observation::Started { at: note.started_at, host, isolation: None });
     pods.created(note.name(), pod);
     let inner = note.pod.spec.clone().unwrap_or_default();
     let mut containers = inner.init_containers.unwrap_or_default();
@@ -218,7 +216,7 @@ impl Work<'_> {
             }
         };
         let mut pending = std::pin::pin!(pending);
-        let mut late = false;
+        let (mut late, mut stands) = (false, None);
         loop {
             let known = seen.borrow_and_update().clone();
             if let Known::Suspect(_) = known {
@@ -235,7 +233,9 @@ impl Work<'_> {
                 ready = true;
                 self.running.tell(&self.spec.id, &Observation::Ready { at: Timestamp::now(), ip });
             }
-            match status::see(known.pod()) {
+            let view = status::see(known.pod());
+            self.tell_how_far(&mut stands, &view, known.pod());
+            match view {
                 View::Waiting(wait) => {
                     let hopeless = wait.as_ref().is_some_and(|wait| wait.hopeless);
                     if (late || hopeless) && self.stopped.borrow().is_none() {
@@ -250,6 +250,24 @@ impl Work<'_> {
                 changed = seen.changed() => if changed.is_err() { return Ok(()) },
                 () = &mut pending, if !late => late = true,
             }
+        }
+    }
+
+    /// Tells what the pod waits for, when that changes, and that it runs, once.
+    fn tell_how_far(&self, stands: &mut Option<Observation>, view: &View, pod: &Pod) {
+        let now = match view {
+            View::Waiting(_) => Observation::Waiting { message: status::pending(pod) },
+            View::Running if !status::begun(pod) => Observation::Waiting { message: status::pending(pod) },
+            View::Running | View::Over(_) => {
+                let host = status::node(pod).unwrap_or("kubernetes").to_owned();
+                Observation::Started { at: self.note.started_at, host, isolation: None }
+            }
+            View::Lost(_) => return,
+        };
+        let nothing = matches!(&now, Observation::Waiting { message } if message.is_empty());
+        if stands.as_ref() != Some(&now) && !(nothing && stands.is_none()) {
+            self.running.tell(&self.spec.id, &now);
+            *stands = Some(now);
         }
     }
 

@@ -118,6 +118,19 @@ fn fault(disruption: &str, reason: &str, message: &str) -> Option<Fault> {
     }
 }
 
+/// What a pod that does not run yet says about that, in the words of its node's message (Argo's `getPendingReason`,
+/// which knows no init containers); empty when it says nothing.
+pub fn pending(pod: &Pod) -> String {
+    if let Some(wait) = wait(pod) {
+        return wait.message;
+    }
+    let mut waiting = statuses(pod).filter_map(|one| one.state.as_ref()?.waiting.as_ref());
+    let first = waiting.find(|waiting| waiting.reason.is_some());
+    first.map_or_else(String::new, |waiting| {
+        joined(waiting.reason.as_deref().unwrap_or_default(), waiting.message.as_deref().unwrap_or_default())
+    })
+}
+
 /// What a pending pod waits for.
 fn wait(pod: &Pod) -> Option<Wait> {
     let unscheduled = condition(pod, "PodScheduled").filter(|condition| condition.status == "False");
@@ -157,6 +170,15 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
     init.iter().chain(status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default())
+}
+
+/// Whether a container that is no init container runs, or has run: before that the image of main may still be missing.
+pub fn begun(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let started = |one: &ContainerStatus| {
+        one.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+    };
+    status.phase.as_deref() != Some("Pending") || status.container_statuses.iter().flatten().any(started)
 }
 
 /// Whether every container that is no init container is known to have ended.

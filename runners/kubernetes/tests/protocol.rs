@@ -149,8 +149,9 @@ async fn an_engine_that_died_is_followed_by_one_that_adopts() {
     let (sink, mut events) = channel();
     let runner = lab.runner();
     runner.ensure(spec.clone(), sink).await.unwrap();
-    next(&mut events, |o| matches!(o, Observation::Started { .. })).await;
+    lab.fake.pod("adopt-pod").await;
     lab.fake.runs("adopt-pod");
+    next(&mut events, |o| matches!(o, Observation::Started { .. })).await;
     lab.fake.says("adopt-pod", b"one\n", false);
     drop(runner);
     let (sink, mut events) = channel();
@@ -203,9 +204,10 @@ async fn running(lab: &Lab, case: &str) -> (Box<dyn Runner>, fake::Events) {
     let mut spec = lab.spec(case, shell("x"));
     spec.capture_result = false;
     runner.ensure(spec, sink).await.unwrap();
-    next(&mut events, |o| matches!(o, Observation::Started { .. })).await;
+    lab.fake.pod(&format!("{case}-pod")).await;
     lab.fake.wait_for("watch pods", 1).await;
     lab.fake.runs(&format!("{case}-pod"));
+    next(&mut events, |o| matches!(o, Observation::Started { .. })).await;
     lab.fake.wait_for("get pods/log", 1).await;
     (runner, events)
 }
@@ -290,6 +292,41 @@ async fn pods_that_get_nowhere_are_given_up_with_their_reason_f66() {
         assert!(exit.message.starts_with(message), "{}", exit.message);
         assert!(!lab.fake.pods().contains(&name), "it must not start after all");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_does_not_start_yet_says_why_and_each_reason_once_f66() {
+    let lab = Lab::start().await;
+    let (runner, (sink, mut events)) = (lab.runner(), channel());
+    runner.ensure(lab.spec("slow", shell("true")), sink).await.unwrap();
+    lab.fake.pod("slow-pod").await;
+    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"});
+    let waits = |reason: &str, message: &str| {
+        let state = json!({"waiting": {"reason": reason, "message": message}});
+        json!({"phase": "Pending", "containerStatuses": [container(state)]})
+    };
+    let mut initializing = waits("PodInitializing", "");
+    let mut init = container(json!({"running": {}}));
+    init["name"] = "init".into();
+    initializing["initContainerStatuses"] = json!([init]);
+    let back_off = waits("ImagePullBackOff", "Back-off pulling image");
+    let statuses = [
+        (json!({"phase": "Pending", "conditions": [condition]}), Some("Unschedulable: 0/1 nodes")),
+        (waits("ContainerCreating", ""), Some("ContainerCreating")),
+        (initializing, Some("PodInitializing")),
+        (back_off.clone(), Some("ImagePullBackOff: Back-off pulling image")),
+        (back_off, None),
+    ];
+    for (status, message) in statuses {
+        lab.fake.status("slow-pod", status);
+        if let Some(message) = message {
+            let seen = next(&mut events, |_| true).await;
+            assert_eq!(seen, Observation::Waiting { message: message.to_owned() });
+        }
+    }
+    lab.fake.runs("slow-pod");
+    let seen = next(&mut events, |_| true).await;
+    assert!(matches!(seen, Observation::Started { .. }), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,9 +18,18 @@ impl Turn<'_> {
             return;
         }
         match what {
+            Observed::Waiting { message } => {
+                if state == AttemptState::Intended {
+                    self.say(ix, message);
+                }
+            }
             Observed::Running { at, host } => {
+                if state != AttemptState::Intended {
+                    return;
+                }
+                self.say(ix, String::new());
                 // A daemon is Pending until it is ready, as in Argo.
-                if state == AttemptState::Intended && !self.is_daemon(ix) {
+                if !self.is_daemon(ix) {
                     self.emit(Fact::AttemptObserved { ix, at, host, daemon_ip: None, progress: None });
                     self.queue.push_back(Todo::Changed(ix));
                 }
@@ -37,6 +46,9 @@ impl Turn<'_> {
                 });
             }
             Observed::Ready { at, ip } => {
+                if state == AttemptState::Intended {
+                    self.say(ix, String::new());
+                }
                 self.emit(Fact::AttemptObserved {
                     ix,
                     at,
@@ -59,6 +71,14 @@ impl Turn<'_> {
                     self.queue.push_back(Todo::Changed(ix));
                 }
             }
+        }
+    }
+
+    /// What a node that does not run yet waits for; as often as it changes, and no fact without a change.
+    fn say(&mut self, ix: NodeIx, message: String) {
+        if self.status.node(ix).is_some_and(|node| node.message != message) {
+            let message = Some(message);
+            self.emit(Fact::NodeChanged { ix, phase: None, message, display_name: None });
         }
     }
 

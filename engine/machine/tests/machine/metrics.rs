@@ -3,7 +3,7 @@
 
 use crate::common::{Run, fails, prints, with_leaves};
 use runner_machine::metrics::{Kind, Registry, Sample, emissions, realtime};
-use runner_machine::{Action, Command, Input, Observed, WorkflowPhase as W, outstanding};
+use runner_machine::{Action, Command, Input, NodePhase as P, Observed, WorkflowPhase as W, outstanding};
 
 /// Runs to the end and sums up everything emitted; the second value lists what could not be.
 fn emitted(run: &mut Run) -> (Registry, Vec<String>) {
@@ -189,6 +189,30 @@ templates:
     run.held_nothing();
     run.ends(W::Succeeded);
     assert_eq!(run.status.progress(), (101, 101));
+}
+
+#[test]
+fn what_a_node_waits_for_is_its_message_until_it_runs_and_no_fact_comes_twice() {
+    let mut run = Run::new("entrypoint: main\ntemplates:\n- {name: main, container: {image: x, command: [run]}}")
+        .hold("wf");
+    run.go();
+    let node = run.status.by_name("wf").unwrap();
+    let waits = |message: &str| {
+        let what = Observed::Waiting { message: message.into() };
+        Input::Observed { node, attempt: 0, what }
+    };
+    for (message, facts) in [("ContainerCreating", 1), ("ImagePullBackOff: x", 1), ("ImagePullBackOff: x", 0)] {
+        let before = run.facts.len();
+        run.feed(waits(message));
+        assert_eq!(run.facts.len() - before, facts, "{message}");
+        assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Pending, message));
+    }
+    let (at, host) = (run.now, "h".into());
+    run.feed(Input::Observed { node, attempt: 0, what: Observed::Running { at, host } });
+    assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Running, ""));
+    run.feed(waits("late"));
+    assert_eq!(run.node("wf").message, "", "it runs");
+    run.replays();
 }
 
 #[test]
