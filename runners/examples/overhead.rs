@@ -27,6 +27,7 @@ fn spec(case: &str, number: usize, state: &std::path::Path) -> AttemptSpec {
         repository: ArtifactRepository::Local { root: state.join("artifacts") },
         default_key_prefix: "w/p".into(),
         share_cwd: None,
+        claims: Vec::new(),
         env: Vec::new(),
         archive_logs: false,
         pod: runner_runners::PodDefaults::default(),

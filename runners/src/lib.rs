@@ -13,10 +13,12 @@ pub mod error;
 pub mod frames;
 pub mod guests;
 pub mod images;
+pub mod ledger;
 pub mod limits;
 pub mod objects;
 pub mod pod;
 pub mod process;
+pub mod release;
 pub mod runner;
 pub mod supervisor;
 pub mod typed;
@@ -35,9 +37,11 @@ use std::process::ExitCode;
 pub use cluster::Cluster;
 pub use error::Error;
 pub use job::IsolationChoice;
+pub use ledger::Ledger;
 pub use objects::{NoObjects, Objects, SecretData, SecretValue};
 pub use pod::PodDefaults;
-pub use process::{ProcessConfig, ProcessRunner, claim_directory, delete_artifact, guest, remove_claim};
+pub use process::{ProcessConfig, ProcessRunner, claim_directory, delete_artifact, guest};
+pub use release::Release;
 pub use runner::{
     ATTEMPT_VARIABLE, ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Exit, ExitPhase, Isolation,
     LogLine, LogQuery, LogStream, Observation, Reason, Runner, Sink, Stream,

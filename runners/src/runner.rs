@@ -1,4 +1,4 @@
-//! The port every runner implements: ensure, cancel, logs, remove; and the values that pass through it.
+//! The port every runner implements: ensure, cancel, logs, remove, release; and the values that pass through it.
 //! Holds no behaviour: what an attempt means to a workflow is the machine's business.
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use runner_workflows::spec::{ArtifactLocation, Outputs, Template, k8s};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{Error, Release};
 
 /// A boxed future that may move between threads; keeps the port usable as `dyn Runner`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -109,6 +109,10 @@ pub struct AttemptSpec {
     pub step_key: String,
     /// Volumes of the workflow and of the template.
     pub volumes: Vec<k8s::Volume>,
+    /// The workflow's `volumeClaimTemplates`: runners that have claims make `<workflow>-<name>` of each before the
+    /// first step that sees it.
+    #[serde(default)]
+    pub claims: Vec<k8s::PersistentVolumeClaim>,
     /// Where artifacts go.
     pub repository: ArtifactRepository,
     /// Prefix of default artifact keys: `<workflow>/<pod>`.
@@ -315,4 +319,8 @@ pub trait Runner: Send + Sync {
 
     /// Forgets an ended attempt and its logs. Refused while it runs; removing what is not there succeeds.
     fn remove(&self, id: &AttemptId) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Takes back what a run has that nothing needs any more, logs excepted. Returns once it will be gone, by us or
+    /// by a later call of anybody over the same state: an empty one does what earlier ones have left over.
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<(), Error>>;
 }

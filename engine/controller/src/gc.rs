@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::inbox::Envelope;
 use crate::load::{self, Replay};
 use crate::projection::{LABEL_ARCHIVED, RowDetail};
+use crate::release;
 
 /// Part of the finished workflows that one scan may delete: a clock that was set to the future by mistake costs
 /// a part of the history, and time to notice (F26).
@@ -33,6 +34,7 @@ pub(crate) async fn collect(core: Arc<Core>, every: Duration) {
         }
         if core.options.adopt && scan_at <= now {
             scan_at = after(now, every);
+            release::leftovers(&core).await;
             if let Err(error) = scan(&core, now).await {
                 tracing::warn!(%error, "finished workflows could not be looked at");
             }
@@ -163,27 +165,8 @@ pub(crate) async fn delete(core: &Core, stream: &StreamId) -> Result<()> {
         Err(error) => return Err(error),
     }
     if let Ok(snapshot) = load::load(store, stream).await {
-        let status = &snapshot.status;
-        let claims = status.bound_claims().into_iter().chain(status.released_claims()).collect();
-        remove_claims(core, &status.namespace, claims).await;
+        release::at_deletion(core, &snapshot.status).await;
     }
     Catalog::delete_workflow(store, stream).await?;
     Ok(())
-}
-
-/// Removes the bytes of claims that a workflow has given back. What fails stays and is said in the log: it is
-/// tried again when the workflow is deleted.
-pub(crate) async fn remove_claims(core: &Core, namespace: &str, claims: Vec<String>) {
-    let Some(root) = core.options.claims.clone().filter(|_| !claims.is_empty()) else { return };
-    let namespace = namespace.to_owned();
-    let work = move || {
-        for claim in claims {
-            if let Err(error) = runner_runners::remove_claim(&root, &namespace, &claim) {
-                tracing::warn!(namespace, claim, %error, "volume claim could not be removed");
-            }
-        }
-    };
-    if let Err(error) = tokio::task::spawn_blocking(work).await {
-        tracing::warn!(%error, "volume claims could not be removed");
-    }
 }

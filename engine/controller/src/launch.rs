@@ -56,6 +56,7 @@ fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
         default_key_prefix: format!("{}/{}", run.status.name, plan.pod_name),
         pod_name: plan.pod_name,
         volumes: plan.template.volumes.clone(),
+        claims: plan.claims,
         template: plan.template,
         capture_result: plan.capture_result,
         timeout: plan.timeout,

@@ -29,6 +29,7 @@ mod options;
 mod owner;
 mod projection;
 mod record;
+mod release;
 mod runners;
 mod submit;
 mod timers;

@@ -51,8 +51,6 @@ pub struct Options {
     pub repository: ArtifactRepository,
     /// Deletes artifacts that `artifactGC` wants to be gone; nothing is deleted without it.
     pub delete_artifact: Option<DeleteArtifact>,
-    /// Below this directory processes keep the bytes of volume claims; nothing is removed without it.
-    pub claims: Option<PathBuf>,
     /// A workflow with nothing to do for this long is put away; only with `adopt`, which also wakes it.
     pub unload_after: Duration,
     /// How often finished workflows are looked at for their time to live; never without it.
@@ -73,7 +71,6 @@ impl Options {
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         let state_dir = state_dir.into();
         Self {
-            claims: Some(state_dir.clone()),
             owner: owner::this_process(),
             adopt: false,
             is_dead: Some(Arc::new(owner::is_dead)),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use runner_workflows::spec::Template;
+use runner_workflows::spec::{Template, k8s};
 
 use crate::Timestamp;
 use crate::decide::{leaf_vars, render_template};
@@ -31,6 +31,8 @@ pub struct AttemptPlan {
     pub timeout: Option<Duration>,
     /// Keep the logs as an artifact.
     pub archive_logs: bool,
+    /// The workflow's `volumeClaimTemplates`, with everything replaced.
+    pub claims: Vec<k8s::PersistentVolumeClaim>,
 }
 
 /// Builds what an attempt runs. Pure: the same status gives the same plan, so a restarted engine adopts.
@@ -48,7 +50,11 @@ pub fn attempt_plan(
     let vars = leaf_vars(plan, status, &compiled, ix)?;
     let mut template = render_template(&compiled, &vars, &node.inputs)?;
     let spec = &plan.workflow.spec;
-    template.volumes.extend(spec.volumes.iter().filter(|v| !compiled.template.volumes.contains(v)).cloned());
+    let storage = plan.storage(&vars).map_err(|error| format!("volumes of the workflow: {error}"))?;
+    let shared = storage.volumes.into_iter().zip(&spec.volumes);
+    template
+        .volumes
+        .extend(shared.filter(|(_, raw)| !compiled.template.volumes.contains(raw)).map(|(v, _)| v));
     template.volumes.extend(status.claims.volumes());
     let name = if template.name.is_empty() { &compiled.template.name } else { &template.name };
     let retry_of = match node.owner {
@@ -82,6 +88,7 @@ pub fn attempt_plan(
         capture_result,
         timeout,
         archive_logs,
+        claims: storage.claims,
         template,
     })
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use runner_workflows::expr::depends::{self, Depends};
-use runner_workflows::expr::{Text, Tree};
+use runner_workflows::expr::{Fuel, Text, Tree, Vars};
 use runner_workflows::resolve::{ResolvedWorkflow, TemplateScope};
 use runner_workflows::spec::{
-    ContinueOn, DagTask, LifecycleHook, Parameter, Template, TemplateKind, TemplateRef, WorkflowStep,
+    ContinueOn, DagTask, LifecycleHook, Parameter, Template, TemplateKind, TemplateRef, WorkflowSpec,
+    WorkflowStep, k8s,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -25,6 +26,23 @@ pub struct Plan {
     cache: Mutex<BTreeMap<String, Result<Arc<Compiled>, String>>>,
     /// Something emits metrics; some of them are gauges of passing time.
     metrics: (bool, bool),
+    /// [`Storage`], to be rendered.
+    storage: Result<Tree, String>,
+}
+
+/// What the workflow as a whole says about volumes; tags in it are replaced for each attempt.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Storage {
+    /// Volumes of every template.
+    pub(crate) volumes: Vec<k8s::Volume>,
+    /// Claims that are made for the run.
+    pub(crate) claims: Vec<k8s::PersistentVolumeClaim>,
+}
+
+impl Storage {
+    fn of(spec: &WorkflowSpec) -> Self {
+        Self { volumes: spec.volumes.clone(), claims: spec.volume_claim_templates.clone() }
+    }
 }
 
 /// One compiled template.
@@ -111,7 +129,18 @@ impl Plan {
             return Err(Error::Spec(format!("it was written by a newer version ({})", workflow.version)));
         }
         let metrics = look_for_metrics(&workflow);
-        Ok(Self { workflow, cache: Mutex::new(BTreeMap::new()), metrics })
+        let storage = tree(&Storage::of(&workflow.spec));
+        Ok(Self { workflow, cache: Mutex::new(BTreeMap::new()), metrics, storage })
+    }
+
+    /// Volumes and claims of the workflow with everything replaced.
+    pub(crate) fn storage(&self, vars: &Vars) -> Result<Storage, String> {
+        let tree = self.storage.as_ref().map_err(Clone::clone)?;
+        if tree.is_literal() {
+            return Ok(Storage::of(&self.workflow.spec));
+        }
+        let rendered = tree.render(vars, &mut Fuel::default()).map_err(|error| error.to_string())?;
+        serde_json::from_value(rendered.value).map_err(|error| error.to_string())
     }
 
     /// Whether anything in the workflow emits metrics.

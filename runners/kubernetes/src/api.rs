@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::client::Body;
 use kube::core::Status;
-use kube::core::params::{DeleteParams, GetParams, ListParams, PostParams, Preconditions, WatchParams};
+use kube::core::params::{
+    DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions, WatchParams,
+};
 use kube::core::subresource::LogParams;
 use kube::core::{ObjectList, Request};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Wait before a server that could not be reached is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -133,15 +136,45 @@ impl Api {
             // Zero would take the pod off the books while it still runs.
             u32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
         });
-        let preconditions =
-            uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let preconditions = preconditions(uid);
         let params = DeleteParams { grace_period_seconds, preconditions, ..DeleteParams::default() };
-        match self.text(self.pods().delete(name, &params)).await {
+        self.deleted(self.pods().delete(name, &params)).await
+    }
+
+    async fn deleted(&self, request: Built) -> Result<(), Failure> {
+        match self.text(request).await {
             Ok(_) | Err(Failure::Gone(_)) => Ok(()),
-            // Another pod has the name by now.
+            // Another one has the name by now.
             Err(Failure::Throttled(text, _)) if text.contains("UID in precondition") => Ok(()),
             Err(failure) => Err(failure),
         }
+    }
+
+    fn claims(&self) -> Request {
+        Request::new(format!("/api/v1/namespaces/{}/persistentvolumeclaims", self.namespace))
+    }
+
+    /// Creates a volume claim.
+    pub(crate) async fn create_claim(&self, claim: &PersistentVolumeClaim) -> Result<Value, Failure> {
+        let body = serde_json::to_vec(claim).map_err(|error| Failure::Refused(error.to_string()))?;
+        self.object(self.claims().create(&PostParams::default(), body)).await
+    }
+
+    /// Reads a volume claim.
+    pub(crate) async fn claim(&self, name: &str) -> Result<PersistentVolumeClaim, Failure> {
+        self.object(self.claims().get(name, &GetParams::default())).await
+    }
+
+    /// Changes a volume claim.
+    pub(crate) async fn patch_claim(&self, name: &str, patch: &Value) -> Result<Value, Failure> {
+        let params = PatchParams::default();
+        self.object(self.claims().patch(name, &params, &Patch::Merge(patch))).await
+    }
+
+    /// Deletes a volume claim, if it is still the one that is meant.
+    pub(crate) async fn delete_claim(&self, name: &str, uid: Option<&str>) -> Result<(), Failure> {
+        let params = DeleteParams { preconditions: preconditions(uid), ..DeleteParams::default() };
+        self.deleted(self.claims().delete(name, &params)).await
     }
 
     /// All pods with a label, and the version to watch from.
@@ -238,6 +271,10 @@ impl Api {
         }
         Err(failure(code, retry_after, &body))
     }
+}
+
+fn preconditions(uid: Option<&str>) -> Option<Preconditions> {
+    uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None })
 }
 
 /// A request that kube built.

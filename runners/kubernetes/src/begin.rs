@@ -12,7 +12,7 @@ use runner_runners::{AttemptSpec, Error, Reason};
 use crate::api::{Api, Failure, patiently};
 use crate::note::{NOTE, Note};
 use crate::runner::Shared;
-use crate::shape;
+use crate::{claims, owed, shape};
 
 /// Why there is no pod to follow.
 pub(crate) enum Halt {
@@ -55,6 +55,7 @@ pub(crate) fn prepare(
 
 /// Asks for the pod, or finds it. Waits for a cluster that cannot be reached.
 pub(crate) async fn begin(
+    shared: &Arc<Shared>,
     api: &Api,
     spec: &AttemptSpec,
     guest: &Arc<Guest>,
@@ -68,7 +69,12 @@ pub(crate) async fn begin(
             Ok(_) | Err(Failure::Gone(_)) => return Err(Halt::Lost("pod deleted".to_owned())),
             Err(failure) => return Err(Halt::Refused(failure.to_string(), Reason::NotStarted)),
         },
-        None => create(api, spec, note).await?,
+        None => {
+            let namespace = note.namespace();
+            let claims = claims::wanted(spec, namespace);
+            owed::make_claims(shared, namespace, &spec.id.workflow_uid, &claims).await?;
+            create(api, spec, note).await?
+        }
     };
     if note.uid.is_none() {
         bring(api, spec, &found, bundle).await?;

@@ -73,7 +73,7 @@ pub(crate) async fn drive(
     };
     let pods = shared.pods(&api, &namespace);
     let seen = pods.look(note.name(), note.pod.clone());
-    let pod = match begin(&api, spec, &guest, &mut note, &bundle).await {
+    let pod = match begin(shared, &api, spec, &guest, &mut note, &bundle).await {
         Ok(pod) => pod,
         Err(halt) => return halted(&guest, halt, started_at).await,
     };
@@ -106,7 +106,7 @@ pub(crate) async fn drive(
         Err(halt) => return halted(&guest, halt, started_at).await,
     };
     let observation = record(spec, &guest, left, heard).await;
-    finish::collect_pod(shared, spec, &api, &note, &observation);
+    finish::collect_pod(shared, spec, &note, &observation).await;
     observation
 }
 
@@ -256,9 +256,11 @@ impl Work<'_> {
     /// Tells what the pod waits for, when that changes, and that it runs, once.
     fn tell_how_far(&self, stands: &mut Option<Observation>, view: &View, pod: &Pod) {
         let now = match view {
-            View::Waiting(_) => Observation::Waiting { message: status::pending(pod) },
-            View::Running if !status::begun(pod) => Observation::Waiting { message: status::pending(pod) },
-            View::Running | View::Over(_) => {
+            View::Waiting(_) | View::Running if !status::begun(pod) => {
+                Observation::Waiting { message: status::pending(pod) }
+            }
+            // A container that ended at once may be all that is ever seen.
+            View::Waiting(_) | View::Running | View::Over(_) => {
                 let host = status::node(pod).unwrap_or("kubernetes").to_owned();
                 Observation::Started { at: self.note.started_at, host, isolation: None }
             }

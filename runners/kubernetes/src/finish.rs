@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runner_pods::pod::SUPERVISOR_INIT;
-use runner_runners::guest::{Container as Ended, Left, Part, go_duration};
+use runner_runners::guest::{Container as Ended, Left, Part};
+use runner_runners::release::Guests;
 use runner_runners::{AttemptSpec, ExitPhase, Observation, Reason};
 use runner_workflows::spec::k8s::LabelSelector;
 
-use crate::api::{Api, patiently};
 use crate::begin::Halt;
 use crate::drive::{Work, nothing};
 use crate::follow::Heard;
 use crate::note::Note;
 use crate::runner::Shared;
-use crate::shape;
 use crate::status::{self, View};
 use crate::watch::Known;
+use crate::{owed, shape};
 
 /// What came of the containers of a pod, and what main's log said.
 pub(crate) type Outcome = Result<(Left, Heard), Halt>;
@@ -148,11 +148,11 @@ fn verdict(
     (!by_itself).then(|| (fault.phase, fault.message.clone(), fault.reason))
 }
 
-/// Deletes the pod if the workflow's `podGC` wants that now. Without it a pod stays until its step is removed.
-pub(crate) fn collect_pod(
+/// Deletes the pod if the workflow's `podGC` wants that now. Without it a pod stays until its run gives it back, or its
+/// step is removed.
+pub(crate) async fn collect_pod(
     shared: &Arc<Shared>,
     spec: &AttemptSpec,
-    api: &Api,
     note: &Note,
     observation: &Observation,
 ) {
@@ -160,27 +160,17 @@ pub(crate) fn collect_pod(
     let due = match gc.strategy.as_str() {
         "OnPodCompletion" => true,
         "OnPodSuccess" => exit.phase == ExitPhase::Succeeded,
-        _other => false,
+        _at_the_end_of_the_run => false,
     };
+    let guests = Guests::of(gc, vec![spec.id.clone()], exit.finished_at);
     let labels = note.pod.metadata.labels.clone().unwrap_or_default();
-    if !due || !gc.label_selector.as_ref().is_none_or(|selector| selects(selector, &labels)) {
-        return;
+    if due && guests.selector.as_ref().is_none_or(|selector| selects(selector, &labels)) {
+        owed::release_pod(shared, note, guests.due).await;
     }
-    let (shared, api, note) = (Arc::clone(shared), api.clone(), note.clone());
-    let delay = go_duration(&gc.delete_delay_duration);
-    // Beside everything else: the step has ended.
-    tokio::spawn(async move {
-        tokio::time::sleep(delay).await;
-        let deleted = patiently("delete a pod", || api.delete(note.name(), note.uid.as_deref(), None)).await;
-        if let Err(failure) = deleted {
-            tracing::warn!(pod = note.name(), %failure, "a pod that has ended could not be deleted");
-        }
-        drop(shared);
-    });
 }
 
 /// Whether labels are those a selector means.
-fn selects(selector: &LabelSelector, labels: &std::collections::BTreeMap<String, String>) -> bool {
+pub(crate) fn selects(selector: &LabelSelector, labels: &std::collections::BTreeMap<String, String>) -> bool {
     let exact = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let rules = selector.match_expressions.iter().flatten().all(|rule| {
         let value = labels.get(&rule.key);

@@ -12,11 +12,13 @@
 
 mod api;
 mod begin;
+mod claims;
 mod config;
 mod drive;
 mod finish;
 mod follow;
 mod note;
+mod owed;
 mod runner;
 mod shape;
 pub mod status;

@@ -8,14 +8,15 @@ use std::time::Duration;
 use runner_runners::guest::Guest;
 use runner_runners::guests::{Guests, Host, Running, blocking};
 use runner_runners::{
-    AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, Observation, ProcessRunner, Runner, Sink,
+    AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, Observation, ProcessRunner, Release,
+    Runner, Sink,
 };
 use tokio::sync::OnceCell;
 
 use crate::api::Api;
 use crate::note::{NOTE, Note};
 use crate::watch::Pods;
-use crate::{KubernetesConfig, drive};
+use crate::{KubernetesConfig, drive, owed};
 
 /// Runs attempts as pods.
 pub struct KubernetesRunner {
@@ -27,6 +28,8 @@ pub struct KubernetesRunner {
 pub(crate) struct Shared {
     pub(crate) config: KubernetesConfig,
     pub(crate) process: Arc<ProcessRunner>,
+    /// Held by whoever makes or deletes volume claims.
+    pub(crate) claims: tokio::sync::Mutex<()>,
     client: OnceCell<kube::Client>,
     namespaces: Mutex<HashMap<String, Arc<Pods>>>,
 }
@@ -35,8 +38,8 @@ impl KubernetesRunner {
     /// A runner over the state directory of the process runner; no cluster is needed before the first step.
     #[must_use]
     pub fn new(config: KubernetesConfig, process: Arc<ProcessRunner>) -> Self {
-        let (client, namespaces) = (OnceCell::new(), Mutex::default());
-        let shared = Arc::new(Shared { config, process: Arc::clone(&process), client, namespaces });
+        let (client, namespaces, claims) = Default::default();
+        let shared = Arc::new(Shared { config, process: Arc::clone(&process), claims, client, namespaces });
         Self { guests: Guests::new(Arc::clone(&shared), process), shared }
     }
 }
@@ -84,6 +87,10 @@ impl Runner for KubernetesRunner {
 
     fn logs(&self, id: &AttemptId, query: LogQuery) -> BoxFuture<'_, Result<LogStream, Error>> {
         self.shared.process.logs(id, query)
+    }
+
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(owed::release(&self.shared, release))
     }
 
     fn remove(&self, id: &AttemptId) -> BoxFuture<'_, Result<(), Error>> {

@@ -11,7 +11,7 @@ use runner_kubernetes::{KubernetesConfig, KubernetesRunner};
 use runner_runners::conformance::{self, Subject};
 use runner_runners::{
     ArtifactRepository, AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, ProcessConfig,
-    ProcessRunner, Runner, Sink,
+    ProcessRunner, Release, Runner, Sink,
 };
 use serde_json::json;
 
@@ -143,6 +143,10 @@ impl Runner for Renamed {
 
     fn remove(&self, id: &AttemptId) -> BoxFuture<'_, Result<(), Error>> {
         self.inner.remove(id)
+    }
+
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<(), Error>> {
+        self.inner.release(release)
     }
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod fake;
+#[path = "protocol/release.rs"]
+mod release;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -300,7 +302,8 @@ async fn a_pod_that_does_not_start_yet_says_why_and_each_reason_once_f66() {
     let (runner, (sink, mut events)) = (lab.runner(), channel());
     runner.ensure(lab.spec("slow", shell("true")), sink).await.unwrap();
     lab.fake.pod("slow-pod").await;
-    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"});
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"});
     let waits = |reason: &str, message: &str| {
         let state = json!({"waiting": {"reason": reason, "message": message}});
         json!({"phase": "Pending", "containerStatuses": [container(state)]})
@@ -421,13 +424,24 @@ async fn the_manifest_allows_what_is_asked_and_nothing_else() {
     let (runner, (sink, mut events)) = (lab.runner(), channel());
     // Everything that a runner asks: create, conflict, read, bring, watch, log, delete.
     lab.fake.trouble(Trouble { on: "create pods", code: 503, retry_after: None, done: true });
-    let spec = lab.spec("rights", script("x"));
+    lab.fake.trouble(Trouble {
+        on: "create persistentvolumeclaims",
+        code: 503,
+        retry_after: None,
+        done: true,
+    });
+    let mut spec = lab.spec("rights", script("x"));
+    spec.claims = vec![serde_json::from_value(json!({"metadata": {"name": "work"}})).unwrap()];
     runner.ensure(spec.clone(), sink).await.unwrap();
     lab.fake.config_map().await;
     lab.fake.wait_for("watch pods", 1).await;
     lab.fake.runs("rights-pod");
     lab.fake.says("rights-pod", &last(0, vec![]), true);
     finished(&mut events).await;
+    let (workflow_uid, namespace) = (spec.id.workflow_uid.clone(), spec.namespace.clone());
+    let claims = vec!["rights-work".to_owned()];
+    let release = runner_runners::Release { workflow_uid, namespace, claims, guests: None };
+    runner.release(release).await.unwrap();
     runner.remove(&spec.id).await.unwrap();
     let asked: std::collections::BTreeSet<String> = lab.fake.asked().into_iter().collect();
 

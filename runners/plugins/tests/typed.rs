@@ -121,6 +121,7 @@ impl Place {
             repository: ArtifactRepository::Local { root: self.dir.path().join("artifacts") },
             default_key_prefix: format!("{case}/{case}-pod"),
             share_cwd: None,
+            claims: Vec::new(),
             env: Vec::new(),
             archive_logs: false,
             pod: runner_runners::PodDefaults::default(),

@@ -26,6 +26,7 @@ fn attempt(template: Value, workflow: Value) -> AttemptSpec {
         repository: ArtifactRepository::Local { root: PathBuf::from("/nowhere") },
         default_key_prefix: "wf/wf-main-123".into(),
         share_cwd: None,
+        claims: Vec::new(),
         env: vec![("TRACEPARENT".into(), "00-1".into())],
         archive_logs: false,
         pod: PodDefaults::of(&workflow),

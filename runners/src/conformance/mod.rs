@@ -102,6 +102,7 @@ pub fn attempt(subject: &dyn Subject, case: &str, template: Template) -> Attempt
         repository: subject.repository(),
         default_key_prefix: format!("{case}/{case}-pod"),
         share_cwd: None,
+        claims: Vec::new(),
         env: Vec::new(),
         archive_logs: false,
         pod: runner_runners::PodDefaults::default(),

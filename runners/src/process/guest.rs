@@ -123,6 +123,11 @@ impl ProcessRunner {
         Ok(dir.read_json(name).doing(reading)?.and_then(Result::ok))
     }
 
+    /// Notes of a back end that concern no attempt.
+    pub fn ledger(&self, kind: &str) -> crate::Ledger {
+        crate::Ledger::new(&self.shared.config.state_dir, kind)
+    }
+
     /// The identity of this boot of the machine: what was started before another one does not run.
     pub fn boot(&self) -> &str {
         &self.shared.boot_id

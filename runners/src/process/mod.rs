@@ -31,11 +31,11 @@ pub(crate) use environment::milliseconds;
 pub use repository::delete_artifact;
 
 pub use config::ProcessConfig;
-pub use volumes::{claim_directory, remove_claim};
+pub use volumes::claim_directory;
 
 use crate::attempt::{AttemptDir, CANCEL, CONTROL, CancelWish, LOCK};
 use crate::error::Doing;
-use crate::{AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, Runner, Sink};
+use crate::{AttemptId, AttemptSpec, BoxFuture, Error, LogQuery, LogStream, Release, Runner, Sink};
 use launch::{Launcher, Order};
 use watch::Watcher;
 
@@ -111,6 +111,21 @@ impl Runner for ProcessRunner {
         let (path, id) = (self.shared.attempt_path(id), id.clone());
         Box::pin(async move {
             tokio::task::spawn_blocking(move || remove(&path, &id)).await.map_err(|_| Error::Stopped)?
+        })
+    }
+
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<(), Error>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            if release.claims.is_empty() {
+                return Ok(());
+            }
+            let work = move || {
+                let remove =
+                    |claim| volumes::remove_claim(&shared.config.state_dir, &release.namespace, claim);
+                release.claims.iter().try_for_each(|claim| remove(claim))
+            };
+            tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
         })
     }
 }

@@ -173,10 +173,7 @@ pub fn claim_directory(state_dir: &Path, namespace: &str, claim: &str) -> PathBu
 }
 
 /// Removes the bytes of a claim; one that was never mounted has none. Doing it twice is harmless.
-///
-/// # Errors
-/// What the file system says.
-pub fn remove_claim(state_dir: &Path, namespace: &str, claim: &str) -> Result<(), Error> {
+pub(super) fn remove_claim(state_dir: &Path, namespace: &str, claim: &str) -> Result<(), Error> {
     let path = claim_directory(state_dir, namespace, claim);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runner_runners::{
     AttemptId, AttemptSpec, BoxFuture, Error, Exit, ExitPhase, LogQuery, LogStream, Observation, Reason,
-    Runner, Sink,
+    Release, Runner, Sink,
 };
 use runner_workflows::spec::Outputs;
 
@@ -306,6 +306,10 @@ impl Runner for Hands {
                 Err(Error::NotFound(id.to_string()))
             }
         })
+    }
+
+    fn release(&self, _: Release) -> BoxFuture<'_, Result<(), Error>> {
+        self.act(|_| Ok(()))
     }
 
     fn remove(&self, _id: &AttemptId) -> BoxFuture<'_, Result<(), Error>> {

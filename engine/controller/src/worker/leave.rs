@@ -7,9 +7,9 @@ use runner_store::{Append, Journal, Wakeup};
 use super::{End, FIRST_PAUSE, Worker};
 use crate::clock::{after, sleep};
 use crate::collect::{self, Occasion};
-use crate::gc;
 use crate::inbox;
 use crate::projection;
+use crate::release;
 use crate::turn::commit;
 
 impl Worker {
@@ -34,8 +34,7 @@ impl Worker {
         if let Err(error) = collect::sweep(&self.core, plan, status, Occasion::Completion).await {
             tracing::warn!(stream = %self.lease.stream, %error, "artifacts are left until the workflow is deleted");
         }
-        let status = &self.run.status;
-        gc::remove_claims(&self.core, &status.namespace, status.released_claims()).await;
+        release::at_end(&self.core, &self.lease.stream, &self.run.plan, &self.run.status).await;
         match Journal::close(store, &self.lease.stream, self.lease.epoch).await {
             Ok(()) => {
                 Err(End::Finished { delete_at: projection::delete_at(&self.run.plan, &self.run.status) })

@@ -79,20 +79,10 @@ async fn a_memoized_resubmit_runs_nothing_again_that_succeeded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn claims_are_removed_when_the_run_gave_them_back_and_at_the_latest_when_it_is_deleted() {
-    let root = tempfile::tempdir().unwrap();
-    let bytes = |claim: &str| {
-        // Where the process runner keeps them; any file there stands for what steps wrote.
-        let spec = runner_runners::claim_directory(root.path(), "ns", claim);
-        std::fs::create_dir_all(&spec).unwrap();
-        spec
-    };
+async fn claims_are_given_back_at_the_end_that_means_it_and_at_the_latest_when_the_run_is_deleted() {
     let lab = Lab::new();
-    let mut options = lab.options();
-    options.claims = Some(root.path().to_owned());
-    let engine = lab.engine_with(options);
+    let engine = lab.engine();
     for (name, word, kept) in [("good", "run", false), ("bad", "fail", true)] {
-        let directory = bytes(&format!("{name}-work"));
         let mut body = spec(&[step("main", &[word, "1"])]);
         body["volumeClaimTemplates"] = json!([{"metadata": {"name": "work"}}]);
         let run = submit(&engine, name, body).await;
@@ -100,8 +90,40 @@ async fn claims_are_removed_when_the_run_gave_them_back_and_at_the_latest_when_i
         while engine.runs_here(&run.uid).unwrap() {
             lab.pass(std::time::Duration::from_millis(50)).await;
         }
-        assert_eq!(directory.exists(), kept, "{name}");
+        let released = || {
+            let mine = lab.world.released().into_iter().filter(|one| one.workflow_uid == run.uid);
+            mine.flat_map(|one| one.claims).collect::<Vec<_>>()
+        };
+        let claim = format!("{name}-work");
+        assert_eq!(released(), if kept { vec![] } else { vec![claim.clone()] }, "{name}");
         engine.delete("ns", name).await.unwrap();
-        assert!(!directory.exists(), "{name}");
+        assert_eq!(released().last(), Some(&claim), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_go_with_the_end_of_the_workflow_that_pod_gc_means() {
+    let lab = Lab::new();
+    let engine = lab.engine();
+    let cases = [
+        ("a", "OnWorkflowCompletion", "fail", 1),
+        ("b", "OnWorkflowSuccess", "fail", 0),
+        ("c", "OnWorkflowSuccess", "run", 1),
+        ("d", "OnPodCompletion", "run", 0),
+    ];
+    for (name, strategy, word, expected) in cases {
+        let mut body = spec(&[step("main", &[word, "1"])]);
+        body["podGC"] = json!({"strategy": strategy, "deleteDelayDuration": "90s"});
+        let run = submit(&engine, name, body).await;
+        finished(&engine, &run.uid).await;
+        while engine.runs_here(&run.uid).unwrap() {
+            lab.pass(std::time::Duration::from_millis(50)).await;
+        }
+        let mine = lab.world.released().into_iter().filter(|one| one.workflow_uid == run.uid);
+        let guests: Vec<_> = mine.filter_map(|one| one.guests).collect();
+        assert_eq!(guests.iter().map(|guests| guests.attempts.len()).sum::<usize>(), expected, "{name}");
+        let ended = engine.load_status("ns", name).await.unwrap().status.finished_at.unwrap();
+        let late = guests.iter().all(|guests| guests.due == ended + jiff::SignedDuration::from_secs(90));
+        assert!(late, "{name}");
     }
 }

@@ -193,15 +193,17 @@ templates:
 
 #[test]
 fn what_a_node_waits_for_is_its_message_until_it_runs_and_no_fact_comes_twice() {
-    let mut run = Run::new("entrypoint: main\ntemplates:\n- {name: main, container: {image: x, command: [run]}}")
-        .hold("wf");
+    let mut run =
+        Run::new("entrypoint: main\ntemplates:\n- {name: main, container: {image: x, command: [run]}}")
+            .hold("wf");
     run.go();
     let node = run.status.by_name("wf").unwrap();
     let waits = |message: &str| {
         let what = Observed::Waiting { message: message.into() };
         Input::Observed { node, attempt: 0, what }
     };
-    for (message, facts) in [("ContainerCreating", 1), ("ImagePullBackOff: x", 1), ("ImagePullBackOff: x", 0)] {
+    for (message, facts) in [("ContainerCreating", 1), ("ImagePullBackOff: x", 1), ("ImagePullBackOff: x", 0)]
+    {
         let before = run.facts.len();
         run.feed(waits(message));
         assert_eq!(run.facts.len() - before, facts, "{message}");
@@ -213,6 +215,29 @@ fn what_a_node_waits_for_is_its_message_until_it_runs_and_no_fact_comes_twice() 
     run.feed(waits("late"));
     assert_eq!(run.node("wf").message, "", "it runs");
     run.replays();
+}
+
+#[test]
+fn tags_in_volumes_and_claims_of_the_workflow_are_replaced() {
+    let mut run = Run::new(
+        "entrypoint: main\narguments: {parameters: [{name: p, value: five}]}\nvolumes:\n- {name: v, \
+         persistentVolumeClaim: {claimName: 'c-{{workflow.parameters.p}}'}}\nvolumeClaimTemplates:\n- {metadata: {name: \
+         w}, spec: {storageClassName: 'class-{{workflow.parameters.p}}'}}\ntemplates:\n- {name: main, container: \
+         {image: x, command: [run]}}",
+    )
+    .hold("wf");
+    run.go();
+    let node = run.status.by_name("wf").unwrap();
+    let plan = runner_machine::attempt_plan(&run.plan, &run.status, node, run.now).unwrap();
+    let claims: Vec<_> = plan
+        .template
+        .volumes
+        .iter()
+        .filter_map(|v| Some(&v.persistent_volume_claim.as_ref()?.claim_name))
+        .collect();
+    assert_eq!(claims, ["c-five", "wf-w"]);
+    let class = plan.claims[0].spec.as_ref().unwrap().storage_class_name.as_deref();
+    assert_eq!(class, Some("class-five"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A FAKE of the pods, logs and ConfigMaps of a Kubernetes API server, for tests of the protocol alone.
+//! A FAKE of the pods, logs, ConfigMaps and volume claims of a Kubernetes API server, for tests of the protocol alone.
 //! It runs nothing: a test plays the kubelet. That pods really run is proven by `cluster.rs` on a real cluster.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -35,6 +35,7 @@ struct State {
     version: u64,
     pods: BTreeMap<String, Value>,
     maps: BTreeMap<String, Value>,
+    claims: BTreeMap<String, Value>,
     logs: BTreeMap<(String, String), Log>,
     watches: Vec<UnboundedSender<Bytes>>,
     /// What happened, for watches that begin before it.
@@ -118,6 +119,11 @@ impl Fake {
     /// The next request of that kind is answered differently.
     pub(crate) fn trouble(&self, trouble: Trouble) {
         self.state().troubles.push_back(trouble);
+    }
+
+    /// No more troubles.
+    pub(crate) fn forgive(&self) {
+        self.state().troubles.clear();
     }
 
     /// Puts a pod there that nobody asked for.
@@ -270,8 +276,11 @@ impl Fake {
                 self.watch(query.get("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(0))
             }
             "get pods" => self.get(name),
-            "create pods" => self.create(body, true),
-            "create configmaps" => self.create(body, false),
+            "create pods" | "create configmaps" => self.create(body, path[0]),
+            "create persistentvolumeclaims" => self.create(protected(body), path[0]),
+            "get persistentvolumeclaims" => self.get_claim(name),
+            "patch persistentvolumeclaims" => self.patch_claim(name, &body),
+            "delete persistentvolumeclaims" => self.delete_claim(name, &body),
             "delete pods" => self.delete_for(name, &body),
             "get pods/log" => self.log(name, &query),
             _other => status(405, "MethodNotAllowed", &what),
@@ -314,12 +323,17 @@ impl Fake {
         }
     }
 
-    fn create(&self, mut wanted: Value, is_pod: bool) -> Answer {
+    fn create(&self, mut wanted: Value, kind: &str) -> Answer {
+        let is_pod = kind == "pods";
         let mut state = self.state();
         let name = wanted["metadata"]["name"].as_str().unwrap().to_owned();
         state.version += 1;
         let (version, uid) = (state.version.to_string(), format!("uid-{}", state.version));
-        let all = if is_pod { &mut state.pods } else { &mut state.maps };
+        let all = match kind {
+            "pods" => &mut state.pods,
+            "configmaps" => &mut state.maps,
+            _claims => &mut state.claims,
+        };
         if all.contains_key(&name) {
             return status(409, "AlreadyExists", &format!("{name:?} already exists"));
         }
@@ -333,6 +347,46 @@ impl Fake {
             state.event("ADDED", wanted.clone());
         }
         object(201, &wanted)
+    }
+
+    /// Puts a claim there that nobody asked for.
+    pub(crate) fn put_claim(&self, name: &str, labels: Value) {
+        let claim =
+            json!({"metadata": {"name": name, "namespace": "default", "uid": "foreign", "labels": labels}});
+        self.state().claims.insert(name.to_owned(), claim);
+    }
+
+    /// The claims that are there.
+    pub(crate) fn claims(&self) -> BTreeMap<String, Value> {
+        self.state().claims.clone()
+    }
+
+    fn get_claim(&self, name: &str) -> Answer {
+        match self.state().claims.get(name) {
+            Some(claim) => object(200, claim),
+            None => status(404, "NotFound", &format!("persistentvolumeclaims {name:?} not found")),
+        }
+    }
+
+    /// As the real one: what has a finalizer is only marked.
+    fn delete_claim(&self, name: &str, options: &Value) -> Answer {
+        let mut state = self.state();
+        let Some(claim) = state.claims.get_mut(name) else { return status(404, "NotFound", "not found") };
+        if claim["metadata"]["uid"] != options["preconditions"]["uid"] {
+            return status(409, "Conflict", "the UID in precondition is another");
+        }
+        claim["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        state.sweep_claims();
+        status(200, "", "")
+    }
+
+    fn patch_claim(&self, name: &str, patch: &Value) -> Answer {
+        let mut state = self.state();
+        let Some(claim) = state.claims.get_mut(name) else { return status(404, "NotFound", "not found") };
+        claim["metadata"]["finalizers"] = patch["metadata"]["finalizers"].clone();
+        let claim = claim.clone();
+        state.sweep_claims();
+        object(200, &claim)
     }
 
     fn delete_for(&self, name: &str, options: &Value) -> Answer {
@@ -361,6 +415,13 @@ impl Fake {
 }
 
 impl State {
+    fn sweep_claims(&mut self) {
+        self.claims.retain(|_, claim| {
+            let held = claim["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
+            held || claim["metadata"]["deletionTimestamp"].is_null()
+        });
+    }
+
     fn event(&mut self, kind: &str, object: Value) {
         let mut line = json!({"type": kind, "object": object}).to_string();
         line.push('\n');
@@ -372,6 +433,12 @@ impl State {
         }
         self.watches.retain(|watch| watch.send(line.clone().into()).is_ok());
     }
+}
+
+/// A claim as the API server stores it: nobody takes it away while a pod mounts it.
+fn protected(mut claim: Value) -> Value {
+    claim["metadata"]["finalizers"] = json!(["kubernetes.io/pvc-protection"]);
+    claim
 }
 
 /// The status of a container called main.

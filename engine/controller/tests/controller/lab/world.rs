@@ -8,7 +8,8 @@ use std::time::Duration;
 use runner_controller::Clock;
 use runner_machine::Work;
 use runner_runners::{
-    AttemptId, AttemptSpec, BoxFuture, Error, Exit, ExitPhase, LogQuery, LogStream, Observation, Runner, Sink,
+    AttemptId, AttemptSpec, BoxFuture, Error, Exit, ExitPhase, LogQuery, LogStream, Observation, Release,
+    Runner, Sink,
 };
 use runner_store::{Store, StreamId};
 use runner_workflows::spec::Outputs;
@@ -36,6 +37,7 @@ struct Inner {
     running: usize,
     most_running: usize,
     removed: Vec<AttemptId>,
+    released: Vec<Release>,
     lost: BTreeSet<AttemptId>,
     unwilling: u32,
     early: Vec<String>,
@@ -98,6 +100,10 @@ impl World {
 
     pub(crate) fn most_running(&self) -> usize {
         self.inner.lock().unwrap().most_running
+    }
+
+    pub(crate) fn released(&self) -> Vec<Release> {
+        self.inner.lock().unwrap().released.clone()
     }
 
     pub(crate) fn removed(&self) -> Vec<AttemptId> {
@@ -225,6 +231,11 @@ impl Runner for World {
         Box::pin(async move {
             if known { Ok(LogStream::new(mpsc::channel(1).1)) } else { Err(Error::NotFound(id)) }
         })
+    }
+
+    fn release(&self, release: Release) -> BoxFuture<'_, Result<(), Error>> {
+        self.inner.lock().unwrap().released.push(release);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn remove(&self, id: &AttemptId) -> BoxFuture<'_, Result<(), Error>> {
