@@ -90,6 +90,8 @@ pub struct Runners {
     pub plugins: std::collections::BTreeMap<String, PluginServer>,
     /// What http steps may reach.
     pub http: Option<HttpPolicy>,
+    /// Image with Kaniko's executor, for `kaniko` steps of runs in containers or pods.
+    pub kaniko_image: Option<String>,
 }
 
 /// Settings of the container runner.
@@ -254,6 +256,7 @@ impl Config {
             runners: Runners {
                 plugins: self.runners.plugins.into_iter().chain(over.runners.plugins).collect(),
                 http: over.runners.http.or(self.runners.http),
+                kaniko_image: over.runners.kaniko_image.or(self.runners.kaniko_image),
                 default: over.runners.default.or(self.runners.default),
                 container: self.runners.container.under(over.runners.container),
                 kubernetes: self.runners.kubernetes.under(over.runners.kubernetes),

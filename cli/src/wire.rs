@@ -310,6 +310,12 @@ impl Wire {
         Ok(())
     }
 
+    /// Typed steps that can be containers are, where containers run.
+    fn contain(&self) -> runner_controller::Contain {
+        let image = self.config.runners.kaniko_image.clone().unwrap_or_default();
+        Arc::new(move |template| runner_plugins::kaniko::pod::container(template, &image))
+    }
+
     fn container_config(&self) -> ContainerConfig {
         let set = &self.config.runners.container;
         let usual = ContainerConfig::default();
@@ -372,6 +378,7 @@ impl Wire {
             .with_process(process)
             .with_container(Arc::new(container))
             .with_kubernetes(Arc::new(kubernetes))
+            .with_contain(self.contain())
             .with_usual(usual);
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let controller = Controller::start(Arc::clone(store), runners, clock, ids, options);

@@ -45,9 +45,11 @@ fn id_of(run: &Run, (ix, attempt): Attempt) -> AttemptId {
 
 fn prepare(core: &Core, run: &Run, attempt: Attempt) -> Result<Ready, String> {
     let node = run.status.node(attempt.0).ok_or("the node is gone")?;
-    let plan = attempt_plan(&run.plan, &run.status, attempt.0, core.clock.now())?;
+    let mut plan = attempt_plan(&run.plan, &run.status, attempt.0, core.clock.now())?;
     let annotations = &run.plan.workflow.metadata.annotations;
-    let runner = core.runners.of(&plan.template, annotations.get(EXECUTOR).map(String::as_str))?;
+    let (runner, contained) =
+        core.runners.of(&plan.template, annotations.get(EXECUTOR).map(String::as_str))?;
+    plan.template = contained.unwrap_or(plan.template);
     let spec = AttemptSpec {
         id: id_of(run, attempt),
         workflow: run.status.name.clone(),

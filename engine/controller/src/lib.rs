@@ -51,6 +51,6 @@ pub use memo::cache_name;
 pub use options::{Archive, IsDead, OnFatal, Options};
 pub use owner::{is_dead, this_process};
 pub use projection::{LABEL_ARCHIVED, PERSISTED, REMOVED, RowDetail};
-pub use runners::{EXECUTOR, Executor, Runners};
+pub use runners::{Contain, EXECUTOR, Executor, Runners};
 pub use submit::{Resubmit, SHARE_CWD, SubmitRequest, Submitted};
 pub use verify::{Verification, rebuild, verify};

@@ -45,9 +45,13 @@ impl FromStr for Executor {
     }
 }
 
+/// Gives the container that does a typed step where containers run; nothing when the step is a process everywhere.
+pub type Contain = Arc<dyn Fn(&Template) -> Result<Option<Template>, String> + Send + Sync>;
+
 /// The runners there are.
 #[derive(Clone, Default)]
 pub struct Runners {
+    contain: Option<Contain>,
     process: Option<Arc<dyn Runner>>,
     container: Option<Arc<dyn Runner>>,
     kubernetes: Option<Arc<dyn Runner>>,
@@ -82,6 +86,13 @@ impl Runners {
         self
     }
 
+    /// What typed steps are as containers.
+    #[must_use]
+    pub fn with_contain(mut self, contain: Contain) -> Self {
+        self.contain = Some(contain);
+        self
+    }
+
     /// The executor of workflows that name none.
     #[must_use]
     pub fn with_usual(mut self, executor: Executor) -> Self {
@@ -89,35 +100,53 @@ impl Runners {
         self
     }
 
-    /// The runner of a template; `workflow` is what the workflow says about its executor. The template's own
-    /// annotation comes first, then the workflow's, then the usual one.
+    /// The runner of a template, and the template as that runner has it; `workflow` is what the workflow says about its
+    /// executor. The template's own annotation comes first, then the workflow's, then the usual one.
     ///
     /// # Errors
     /// The text for the node when there is none.
-    pub fn of(&self, template: &Template, workflow: Option<&str>) -> Result<Arc<dyn Runner>, String> {
+    pub fn of(
+        &self,
+        template: &Template,
+        workflow: Option<&str>,
+    ) -> Result<(Arc<dyn Runner>, Option<Template>), String> {
         match template.kind() {
             Some(TemplateKind::Container | TemplateKind::Script | TemplateKind::ContainerSet) => {
-                let own = template.metadata.annotations.get(EXECUTOR).map(String::as_str);
-                let named = own.or(workflow).filter(|name| !name.is_empty());
-                let executor = named.map_or(Ok(self.usual), Executor::from_str)?;
-                let runner = match executor {
-                    Executor::Process => &self.process,
-                    Executor::Container => &self.container,
-                    Executor::Kubernetes => &self.kubernetes,
-                };
-                runner
-                    .clone()
-                    .ok_or_else(|| format!("no runner for executor {:?} is configured", executor.name()))
+                let executor = self.executor(template, workflow)?;
+                Ok((self.named(executor)?, None))
+            }
+            Some(TemplateKind::Plugin) => {
+                let executor = self.executor(template, workflow)?;
+                let contain = self.contain.as_ref().filter(|_| executor != Executor::Process);
+                match contain.map_or(Ok(None), |contain| contain(template))? {
+                    Some(contained) => Ok((self.named(executor)?, Some(contained))),
+                    None => Ok((self.named(Executor::Process)?, None)),
+                }
             }
             // Processes of the runner's own binary, wherever the other steps run (`runner_runners::typed`).
-            Some(TemplateKind::Resource | TemplateKind::Data | TemplateKind::Http | TemplateKind::Plugin) => {
-                self.process.clone().ok_or_else(|| "no runner for processes is configured".to_owned())
+            Some(TemplateKind::Resource | TemplateKind::Data | TemplateKind::Http) => {
+                Ok((self.named(Executor::Process)?, None))
             }
             Some(TemplateKind::Steps | TemplateKind::Dag | TemplateKind::Suspend) => {
                 Err("a template of this kind runs no step of its own".to_owned())
             }
             None => Err("the template has no kind, or more than one".to_owned()),
         }
+    }
+
+    fn executor(&self, template: &Template, workflow: Option<&str>) -> Result<Executor, String> {
+        let own = template.metadata.annotations.get(EXECUTOR).map(String::as_str);
+        let named = own.or(workflow).filter(|name| !name.is_empty());
+        named.map_or(Ok(self.usual), Executor::from_str)
+    }
+
+    fn named(&self, executor: Executor) -> Result<Arc<dyn Runner>, String> {
+        let runner = match executor {
+            Executor::Process => &self.process,
+            Executor::Container => &self.container,
+            Executor::Kubernetes => &self.kubernetes,
+        };
+        runner.clone().ok_or_else(|| format!("no runner for executor {:?} is configured", executor.name()))
     }
 
     /// All of them, for what concerns every runner. Those that are made of processes come last: they forget what
@@ -134,6 +163,7 @@ impl std::fmt::Debug for Runners {
             .field("container", &self.container.is_some())
             .field("kubernetes", &self.kubernetes.is_some())
             .field("usual", &self.usual)
+            .field("contain", &self.contain.is_some())
             .finish()
     }
 }

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("runner-fake-driver", &[]),
     ("runner-pods", &["runner-workflows", "runner-runners"]),
     ("runner-kubernetes", &["runner-workflows", "runner-runners", "runner-pods", "runner-kube"]),
-    ("runner-plugins", &["runner-workflows", "runner-runners", "runner-resources"]),
+    ("runner-plugins", &["runner-workflows", "runner-runners", "runner-resources", "runner-fake-cluster"]),
     ("runner-kube", &["runner-runners"]),
     ("runner-fake-cluster", &["runner-runners"]),
     (

@@ -8,7 +8,7 @@ use super::KanikoStep;
 use crate::work::{Failure, Result, say};
 
 /// Where Kaniko's image has its executor.
-const EXECUTOR: &str = "/kaniko/executor";
+pub(super) const EXECUTOR: &str = "/kaniko/executor";
 
 /// A program that builds images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,28 @@ impl Tool {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
     }
+}
+
+/// Kaniko's own flags.
+pub(super) fn flags(fields: &KanikoStep, context: &str, dockerfile: &str, digest: &str) -> Vec<String> {
+    let mut words = vec![
+        format!("--context={context}"),
+        format!("--dockerfile={dockerfile}"),
+        format!("--digest-file={digest}"),
+        "--reproducible".to_owned(),
+    ];
+    words.extend(fields.destination.0.iter().map(|name| format!("--destination={name}")));
+    words.extend(fields.build_args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
+    if !fields.target.is_empty() {
+        words.push(format!("--target={}", fields.target));
+    }
+    if fields.insecure.0 {
+        words.extend(["--insecure", "--insecure-pull", "--skip-tls-verify"].map(str::to_owned));
+    }
+    if fields.no_push.0 {
+        words.push("--no-push".to_owned());
+    }
+    words
 }
 
 /// One build.
@@ -129,31 +151,9 @@ impl Build<'_> {
         args.flat_map(|(name, value)| [flag.to_owned(), format!("{name}={value}")]).collect()
     }
 
-    /// Kaniko's own flags.
     fn executor(&self) -> Vec<String> {
-        let mut words = vec![
-            format!("--context=dir://{}", self.context.display()),
-            format!("--dockerfile={}", self.dockerfile),
-            format!("--digest-file={}", self.digest_path()),
-            "--reproducible".to_owned(),
-        ];
-        words.extend(self.fields.destination.0.iter().map(|name| format!("--destination={name}")));
-        words
-            .extend(self.fields.build_args.iter().map(|(name, value)| format!("--build-arg={name}={value}")));
-        if !self.fields.target.is_empty() {
-            words.push(format!("--target={}", self.fields.target));
-        }
-        if self.fields.insecure.0 {
-            words.extend([
-                "--insecure".to_owned(),
-                "--insecure-pull".to_owned(),
-                "--skip-tls-verify".to_owned(),
-            ]);
-        }
-        if self.fields.no_push.0 {
-            words.push("--no-push".to_owned());
-        }
-        words
+        let context = format!("dir://{}", self.context.display());
+        flags(self.fields, &context, &self.dockerfile, &self.digest_path())
     }
 
     /// Storage of its own, so that nothing of the host's is needed or touched.

@@ -2,6 +2,7 @@
 //! Builds nothing itself: Kaniko's executor, buildah or docker does; asks no registry apart from the push.
 
 mod builder;
+pub mod pod;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,13 +56,24 @@ pub struct KanikoStep {
     /// `auto` (the first that is there), `executor`, `buildah` or `docker`.
     #[serde(default)]
     pub builder: String,
+    /// Kaniko's image, for a step that becomes a pod.
+    #[serde(default)]
+    pub image: String,
+    /// Where a step that becomes a pod has the volumes of the workflow.
+    #[serde(default)]
+    pub volume_mounts: Vec<runner_workflows::spec::k8s::VolumeMount>,
 }
 
-/// Builds and pushes; gives `image` (the first destination), `digest` and `reference` (`name@digest`).
-///
-/// # Errors
-/// The fields are wrong, no builder is installed, the build fails, or the registry refuses.
-pub fn run(fields: Value) -> Result<Outputs> {
+/// Fields that were looked at: nothing in them can be taken for an option or leave its folder.
+struct Checked {
+    fields: KanikoStep,
+    /// The first destination.
+    image: String,
+    sub: Option<String>,
+    dockerfile: String,
+}
+
+fn check(fields: Value) -> Result<Checked> {
     let fields: KanikoStep = crate::work::read("kaniko", fields)?;
     let Some(image) = fields.destination.0.first().cloned() else {
         return Err(Failure::Input("plugin kaniko: destination is empty".to_owned()));
@@ -88,6 +100,15 @@ pub fn run(fields: Value) -> Result<Outputs> {
     {
         return Err(Failure::Input(format!("target {:?} is not the name of a stage", fields.target)));
     }
+    Ok(Checked { fields, image, sub, dockerfile })
+}
+
+/// Builds and pushes; gives `image` (the first destination), `digest` and `reference` (`name@digest`).
+///
+/// # Errors
+/// The fields are wrong, no builder is installed, the build fails, or the registry refuses.
+pub fn run(fields: Value) -> Result<Outputs> {
+    let Checked { fields, image, sub, dockerfile } = check(fields)?;
     let scratch = tempfile::Builder::new()
         .prefix("image-step-")
         .tempdir()
