@@ -52,15 +52,17 @@ pub fn outputs(source: &str, input: &Value, most: usize) -> Result<Vec<Value>, S
 /// # Errors
 /// A sentence for people.
 pub fn check(source: &str) -> Result<(), String> {
-    let program = parse(source)?;
-    calls::check(&program)
+    parse(source).map(drop)
 }
 
+/// Parses, and refuses calls of what does not exist wherever they stand, as jq does before it runs anything.
 fn parse(source: &str) -> Result<ast::Ast, String> {
     if source.len() > SOURCE_LIMIT {
         return Err(format!("the jq filter has {} bytes, more than {SOURCE_LIMIT}", source.len()));
     }
-    parser::parse(source).map_err(|message| format!("jq: {message}"))
+    let program = parser::parse(source).map_err(|message| format!("jq: {message}"))?;
+    calls::check(&program)?;
+    Ok(program)
 }
 
 #[cfg(test)]

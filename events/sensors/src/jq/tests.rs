@@ -107,6 +107,11 @@ fn what_is_no_filter_is_refused() {
         ".",
     ] {
         assert_eq!(check(source).is_err(), source != ".", "{source}");
+        assert_eq!(outputs(source, &json!(1), 1).is_err(), source != ".", "{source} runs");
+    }
+    // found by the fuzzer: a call that is never reached is refused as well, as jq does
+    for source in ["1 // nothing", "[range(rga)]", "if true then 1 else nothing end"] {
+        assert!(outputs(source, &json!(1), 1).is_err() && check(source).is_err(), "{source}");
     }
     assert!(
         check(&"(".repeat(10_000)).is_err()
