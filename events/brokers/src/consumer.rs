@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use runner_sensors::kinds::SourceConfig;
 use serde_json::Value;
 
-use crate::{Access, Waits, amqp, mqtt, nats, redis_channels, redis_streams};
+use crate::{Access, Waits, amqp, kafka, mqtt, nats, redis_channels, redis_streams};
 
 /// A connection that lasted this long was a good one: the next wait is a short one again.
 const STEADY: Duration = Duration::from_secs(30);
@@ -51,6 +51,7 @@ enum Broker {
     RedisStream(redis_streams::Source),
     Mqtt(mqtt::Source),
     Amqp(amqp::Source),
+    Kafka(kafka::Source),
 }
 
 /// Consumes the messages of one event.
@@ -83,6 +84,9 @@ impl Consumer {
             SourceConfig::Amqp(source) => {
                 (Broker::Amqp(amqp::Source::new(source, access)?), source.connection_backoff.as_ref())
             }
+            SourceConfig::Kafka(source) => {
+                (Broker::Kafka(kafka::Source::new(source, access)?), source.connection_backoff.as_ref())
+            }
             _ => return Ok(None),
         };
         Ok(Some(Self { waits: Waits::new(backoff)?, about, broker }))
@@ -112,6 +116,7 @@ impl Consumer {
             Broker::RedisStream(source) => source.session(keep).await,
             Broker::Mqtt(source) => source.session(keep).await,
             Broker::Amqp(source) => source.session(keep).await,
+            Broker::Kafka(source) => source.session(keep).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! MESSAGE BROKERS: consumes messages of NATS, Redis, MQTT and AMQP, and acknowledges each after it was kept.
+//! MESSAGE BROKERS: consumes messages of NATS, Kafka, Redis, MQTT and AMQP, and acknowledges each after it was kept.
 //! Keeps nothing: who made the consumer does, by [`Keep`]. A stream of JetStream as a bus is [`jetstream`].
 //!
 //! A [`Consumer`] runs until it is dropped. What ends its connection is logged and it connects again, after waits that
@@ -9,6 +9,7 @@ mod amqp;
 mod backoff;
 mod consumer;
 pub mod jetstream;
+pub mod kafka;
 mod mqtt;
 mod nats;
 mod payload;

@@ -20,7 +20,7 @@ use crate::bus::{Bus, NewEvent};
 pub use broker::JETSTREAM;
 
 /// Types that are built in; the others load, validate and say that they are not.
-pub const BUILT_IN: [&str; 18] = [
+pub const BUILT_IN: [&str; 19] = [
     "amqp",
     "bitbucket",
     "bitbucketserver",
@@ -29,6 +29,7 @@ pub const BUILT_IN: [&str; 18] = [
     "gerrit",
     "github",
     "gitlab",
+    "kafka",
     "mqtt",
     "nats",
     "redis",

@@ -8,7 +8,7 @@ use runner_runners::typed::HttpPolicy;
 use runner_runners::web::{self, Wanted};
 use runner_sensors::event::Events;
 use runner_sensors::parameter;
-use runner_sensors::spec::HttpTrigger;
+use runner_sensors::spec::{HttpTrigger, SecureHeader};
 
 use super::{Done, Failed, Hands, Order};
 
@@ -95,25 +95,26 @@ impl Hands {
             }
         }
         for header in &http.secure_headers {
-            let from = header.value_from.as_ref();
-            let value = match (
-                from.and_then(|f| f.secret_key_ref.as_ref()),
-                from.and_then(|f| f.config_map_key_ref.as_ref()),
-            ) {
-                (Some(secret), _) => self.secret(&order.namespace, secret)?,
-                (None, Some(map)) => {
-                    let found = self.objects.config_map(&order.namespace, &map.name);
-                    let found = found.map_err(|error| Failed::now(error.to_string()))?;
-                    let value = found.and_then(|mut data| data.remove(&map.key));
-                    value.ok_or_else(|| {
-                        Failed::never(format!("ConfigMap `{}` has no key `{}`", map.name, map.key))
-                    })?
-                }
-                (None, None) => return Err(Failed::never(format!("header `{}` has no value", header.name))),
-            };
-            put(&header.name, value.trim_end(), true)?;
+            put(&header.name, self.secure_header(order, header)?.trim_end(), true)?;
         }
         Ok(out)
+    }
+
+    /// The value of a header that stands in a Secret or a ConfigMap.
+    pub(super) fn secure_header(&self, order: &Order, header: &SecureHeader) -> Result<String, Failed> {
+        let from = header.value_from.as_ref();
+        let secret = from.and_then(|from| from.secret_key_ref.as_ref());
+        match (secret, from.and_then(|from| from.config_map_key_ref.as_ref())) {
+            (Some(secret), _) => self.secret(&order.namespace, secret),
+            (None, Some(map)) => {
+                let found = self.objects.config_map(&order.namespace, &map.name);
+                let found = found.map_err(|error| Failed::now(error.to_string()))?;
+                let value = found.and_then(|mut data| data.remove(&map.key));
+                let missing = || format!("ConfigMap `{}` has no key `{}`", map.name, map.key);
+                value.ok_or_else(|| Failed::never(missing()))
+            }
+            (None, None) => Err(Failed::never(format!("header `{}` has no value", header.name))),
+        }
     }
 
     pub(super) fn secret(

@@ -5,6 +5,7 @@
 mod cluster;
 mod email;
 mod http;
+mod kafka;
 mod nats;
 mod object;
 mod policy;
@@ -163,6 +164,9 @@ impl Hands {
         }
         if let Some(nats) = &template.nats {
             return self.nats(order, nats, events).await;
+        }
+        if let Some(kafka) = &template.kafka {
+            return self.kafka(order, kafka, events).await;
         }
         if template.log.is_some() {
             for (dependency, event) in events {

@@ -198,6 +198,6 @@ fn what_cannot_be_used_is_said_at_once() {
     assert!(why.contains("nothing") && why.contains("token"), "{why}");
     let why = lab.start(json!({"nats": {"e": {"url": "nats://127.0.0.1:1"}}}), json!({})).unwrap_err();
     assert!(why.contains("subject"), "{why}");
-    let why = lab.start(json!({"kafka": {"e": {"url": "127.0.0.1:1"}}}), json!({})).unwrap_err();
-    assert!(why.contains("kafka are not built in"), "{why}");
+    let why = lab.start(json!({"nsq": {"e": {"hostAddress": "127.0.0.1:1"}}}), json!({})).unwrap_err();
+    assert!(why.contains("nsq are not built in"), "{why}");
 }

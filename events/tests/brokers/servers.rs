@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::fake_kafka;
+
 /// The command that starts a server on a port, with a folder.
 type Start = dyn Fn(u16, &Path) -> Command + Send;
 
@@ -121,6 +123,24 @@ impl Server {
             command.arg("-c").arg(folder.join("conf"));
             command
         }))
+    }
+
+    /// A FAKE of a Kafka broker with topics `NAME:PARTITIONS`; it keeps everything in memory.
+    pub(crate) fn fake_kafka(topics: &str, more: &[&str]) -> Option<Self> {
+        let program = fake_kafka::program()?;
+        let (topics, more) =
+            (topics.to_owned(), more.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        Some(Self::start(move |port, _| {
+            let mut command = Command::new(&program);
+            command.args(["-port", &port.to_string(), "-topics", &topics]).args(&more);
+            command
+        }))
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
     pub(crate) fn rabbitmq() -> Option<Self> {

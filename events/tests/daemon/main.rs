@@ -4,6 +4,9 @@
 
 mod bodies;
 mod events;
+#[path = "../brokers/fake_kafka.rs"]
+mod fake_kafka;
+mod kafka;
 mod lab;
 mod limits;
 mod objects;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::lab::{Lab, PATH, post, submit, webhook};
 
 /// A process that ends with the test.
-struct Held(Child);
+pub(crate) struct Held(pub(crate) Child);
 
 impl Drop for Held {
     fn drop(&mut self) {
@@ -36,11 +36,11 @@ fn program(name: &str) -> bool {
     there
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_for(port: u16) {
+pub(crate) fn wait_for(port: u16) {
     let began = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(began.elapsed() < Duration::from_secs(30), "port {port} was never opened");

@@ -78,8 +78,32 @@ fn pod(report: &mut Report<'_>) {
     }
 }
 
+/// What of Kafka is known and refused when it is used, and what the client does without.
+const KAFKA_REFUSED: [&str; 2] = ["schemaRegistry", "awsMskIamAuth"];
+const KAFKA_NEEDLESS: [(&str, &str); 3] = [
+    ("config", "it is a configuration of another client"),
+    ("version", "the version is negotiated"),
+    ("flushFrequency", "each message is sent at once"),
+];
+
+pub(super) fn kafka(report: &mut Report<'_>, at: &At) {
+    for field in KAFKA_REFUSED {
+        let at = at.key(field);
+        if report.has(&at) {
+            let text = format!("`{field}` is not built in: the source is not started, the trigger fails");
+            report.warning(&at, "not-built-in", text);
+        }
+    }
+    for (field, why) in KAFKA_NEEDLESS {
+        note(report, &at.key(field), field, why);
+    }
+}
+
 pub(super) fn event_source(report: &mut Report<'_>, source: &EventSource) {
     pod(report);
+    for name in source.spec.kafka.keys() {
+        kafka(report, &At::root().keys("spec.kafka").key(name));
+    }
     if source.spec.service.is_some() {
         let why = "the engine itself listens on the ports: no service is made";
         note(report, &At::root().keys("spec.service"), "service", why);
@@ -118,5 +142,28 @@ pub(super) fn event_bus(report: &mut Report<'_>, bus: &EventBus) {
     if bus.spec.nats.is_some() {
         let why = "NATS Streaming is not built in: events go through the engine's store";
         note(report, &spec.key("nats"), "nats", why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runner_workflows::parse::Limits;
+
+    use crate::load::read_file;
+    use crate::validate::validate;
+
+    #[test]
+    fn what_of_kafka_has_no_effect_or_is_not_built_in_is_said_when_it_is_loaded() {
+        let text = "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: es}\nspec:\n  kafka:\n    e:\n      \
+            url: a:1\n      topic: t\n      partition: \"0\"\n      version: 2.5.0\n      config: 'a: b'\n      \
+            schemaRegistry: {url: u, schemaId: 1}\n";
+        let (objects, _, _) = read_file("es.yaml", text, Limits::default());
+        let said: Vec<String> =
+            objects.iter().flat_map(|object| validate(object, None)).map(|one| one.message).collect();
+        for wanted in
+            ["`schemaRegistry` is not built in", "`version` has no effect", "`config` has no effect"]
+        {
+            assert!(said.iter().any(|one| one.contains(wanted)), "{wanted}: {said:?}");
+        }
     }
 }

@@ -153,6 +153,7 @@ impl Checker<'_, '_, '_> {
         }
         if let Some(trigger) = &template.kafka {
             let at = at.key("kafka");
+            super::effect::kafka(self.report, &at);
             self.text(&at, "url", &trigger.url);
             self.text(&at, "topic", &trigger.topic);
             self.parameters(&at, &trigger.parameters);
