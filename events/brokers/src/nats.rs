@@ -46,7 +46,9 @@ impl Login {
         if let Some(seed) = access.optional(auth.nkey.as_ref())? {
             return Ok(Self::Nkey(seed.trim().to_owned()));
         }
-        Ok(access.optional(auth.credential.as_ref())?.map_or(Self::Nobody, Self::Credentials))
+        // the library reads no last line without an end
+        let credentials = access.optional(auth.credential.as_ref())?.map(|text| format!("{text}\n"));
+        Ok(credentials.map_or(Self::Nobody, Self::Credentials))
     }
 }
 

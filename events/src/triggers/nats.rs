@@ -83,7 +83,8 @@ impl Hands {
         }
         match &auth.credential {
             Some(credential) => {
-                let options = options.credentials(&secret(credential)?);
+                // the library reads no last line without an end
+                let options = options.credentials(&format!("{}\n", secret(credential)?));
                 options.map_err(|error| Failed::never(format!("nats: auth.credential: {error}")))
             }
             None => Ok(options),

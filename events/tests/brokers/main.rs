@@ -9,6 +9,7 @@ mod fake_api;
 mod fake_kafka;
 mod kafka;
 mod lab;
+mod logins;
 mod mqtt;
 mod nats;
 mod redis;

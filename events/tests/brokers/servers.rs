@@ -98,6 +98,18 @@ impl Server {
         }))
     }
 
+    /// Without JetStream, which an account has to be allowed.
+    pub(crate) fn nats_alone(more: &[&str]) -> Option<Self> {
+        let program = find("nats-server", "nats-server")?;
+        let more: Vec<String> = more.iter().map(|one| (*one).to_owned()).collect();
+        Some(Self::start(move |port, _| {
+            let mut command = Command::new(&program);
+            command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(&more);
+            command
+        }))
+    }
+
+    /// `PORT` in `more` stands for its own.
     pub(crate) fn redis(more: &[&str]) -> Option<Self> {
         let program = find("redis-server", "redis-server")?;
         let more: Vec<String> = more.iter().map(|one| (*one).to_owned()).collect();
@@ -106,7 +118,8 @@ impl Server {
             command
                 .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
                 .arg(folder);
-            command.args(["--appendonly", "yes", "--appendfsync", "always"]).args(&more);
+            command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+            command.args(more.iter().map(|one| one.replace("PORT", &port.to_string())));
             command
         }))
     }
