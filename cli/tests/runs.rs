@@ -165,6 +165,23 @@ fn a_detached_run_is_carried_on_by_a_background_process() {
 }
 
 #[test]
+fn a_detached_run_is_left_to_a_daemon_of_the_same_store() {
+    let place = Place::new();
+    let mut daemon = place.start(&["events", "daemon", "--port", "0", "--for", "60s"]);
+    let up = || place.run(&["engine", "--idle", "1"]).err.contains("another engine runs this store");
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !up() && std::time::Instant::now() < limit {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let name = place.run(&["submit", "-d", "slow.yaml", "-o", "name"]).code(0).out;
+    place.run(&["wait", name.trim(), "--timeout", "30s"]).code(0);
+    let log = place.path().join(".runner/engine.log");
+    assert!(!log.exists(), "no engine was started beside the daemon: {}", log.display());
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}
+
+#[test]
 fn parameters_come_from_flags_files_and_stdin() {
     let place = Place::new();
     place.write("p.yaml", "message: from-file\n");

@@ -186,7 +186,10 @@ async fn drive(wire: &Wire, length: Option<SignedDuration>) -> Result {
     wire.console.say("firing CronWorkflows until Ctrl-C");
     let length = length.and_then(|length| std::time::Duration::try_from(length).ok());
     let mut code = Code::Ok;
-    crons.run(async { code = signals.first_within(length).await }).await;
+    tokio::select! {
+        () = crons.run(async { code = signals.first_within(length).await }) => {}
+        never = super::engine::stay(wire) => match never {},
+    }
     drop(crons);
     engine.shutdown(Leave::HandOver).await;
     Ok(code)

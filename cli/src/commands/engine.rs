@@ -35,7 +35,7 @@ pub(crate) const LONG: &str = "Examples:
 
 Runs every open workflow of the store, those of engines that died included, and ends when nothing is left to do. \
 Workflows that only wait for a person are left to `runner resume`. Only one runs per store: a second one ends at \
-once. `runner submit -d` starts it.
+once. `runner submit -d` starts it, unless `events daemon` or `cron run` runs on the store and takes the work.
 
 With --metrics-address it answers GET /metrics: what the `metrics` blocks of its workflows came to, as \
 argo_workflows_<name>, in the text format of Prometheus. Anybody who can reach the address can read them.";
@@ -50,8 +50,12 @@ pub fn in_background(wire: &Wire, runs: &[Running]) -> Result {
     Ok(Code::Ok)
 }
 
-/// Starts it in the background, unless one is there: it finds out by itself.
+/// Starts it in the background, unless an engine is there that looks for work by itself. One that is about to end looks
+/// once more when it has given its lock back.
 pub fn spawn(wire: &Wire) -> Result<()> {
+    if lock(wire, FlockOperation::NonBlockingLockExclusive)?.is_none() {
+        return Ok(());
+    }
     let failed = |what: &str, error: std::io::Error| {
         Failure::new(Code::Failed, format!("cannot start the background process: {what}: {error}"))
             .hint("the workflow is recorded: runner resume continues it")
@@ -89,7 +93,7 @@ pub async fn run(args: &Args, wire: &Wire) -> Result {
         None => None,
     };
     loop {
-        let Some(only) = lock(wire)? else {
+        let Some(only) = lock(wire, FlockOperation::NonBlockingLockExclusive)? else {
             wire.console.say("another engine runs this store");
             return Ok(Code::Ok);
         };
@@ -143,15 +147,26 @@ async fn until_idle(args: &Args, wire: &Wire, store: &Arc<dyn Store>, signals: &
     }
 }
 
-/// The lock that makes it the only one; none when another process has it.
-fn lock(wire: &Wire) -> Result<Option<impl AsFd>> {
+/// Says that an engine stays with this store, so that `submit -d` leaves its runs to it. Dropped, it says so no longer.
+pub(crate) async fn stay(wire: &Wire) -> std::convert::Infallible {
+    loop {
+        // Several may stay. One that ends by itself is waited for: after it the next `submit -d` would start another.
+        if let Ok(Some(_shared)) = lock(wire, FlockOperation::NonBlockingLockShared) {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The lock of an engine: alone, or with others that stay; none when another process is in the way.
+fn lock(wire: &Wire, how: FlockOperation) -> Result<Option<impl AsFd + use<>>> {
     let path = wire.place.state_dir().join("engine.lock");
     let failed =
         |error: rustix::io::Errno| Failure::new(Code::Unreachable, format!("{}: {error}", path.display()));
     let file =
         rustix::fs::open(&path, OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))
             .map_err(failed)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match rustix::fs::flock(&file, how) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(failed(error)),

@@ -18,6 +18,7 @@ use runner_sensors::machine::{Compat, Gate};
 
 use super::settings::{self, GATED};
 use crate::commands::apply::{Storing, store_files};
+use crate::commands::engine;
 use crate::exit::{Code, Failure, Result};
 use crate::signals::Signals;
 use crate::wire::Wire;
@@ -102,7 +103,10 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
             async move { crons.run(async move { drop(cron_end.wait_for(|end| *end).await) }).await },
         );
     let mut code = Code::Ok;
-    daemon.run(async { code = signals.first_within(length).await }).await;
+    tokio::select! {
+        () = daemon.run(async { code = signals.first_within(length).await }) => {}
+        never = engine::stay(wire) => match never {},
+    }
     end.send_replace(true);
     if clock.await.is_err() {
         wire.console.complain("warning: the driver of CronWorkflows ended badly");
