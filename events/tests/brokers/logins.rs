@@ -1,4 +1,4 @@
-//! Logins and TLS of real servers that other files do not try: NATS by nkey and by credentials, Redis by TLS.
+//! Logins and TLS of real servers that other files do not try: NATS by nkey and by credentials, Redis and RabbitMQ by TLS.
 //! What the messages become is tested beside it.
 
 use base64::Engine as _;
@@ -137,4 +137,38 @@ async fn redis_with_tls_is_believed_by_its_authority_alone() {
             redis::AsyncCommands::xadd(&mut connection, "orders", "*", &[("n", "1")]).await.unwrap();
     };
     believed(&lab, stream, say).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_with_tls_is_believed_by_its_authority_alone() {
+    let Some(keys) = Keys::new() else { return };
+    let Some(server) = Server::rabbitmq_with(Some(&keys)) else { return };
+    let lab = Lab::new(&[("tls", "ca", &keys.text("ca.pem"))]);
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let url = format!("amqps://guest:guest@localhost:{}/%2f", server.port);
+    let ca = lapin::tcp::OwnedTLSConfig { cert_chain: Some(keys.text("ca.pem")), ..Default::default() };
+    let began = std::time::Instant::now();
+    // the port is open before the server is ready
+    let connection = loop {
+        let (runtime, uri) = (lapin::runtime::default_runtime().unwrap(), url.parse().unwrap());
+        let made =
+            lapin::Connection::connect_uri_with_config(uri, Default::default(), ca.clone(), runtime).await;
+        match made {
+            Ok(connection) => break connection,
+            Err(error) => assert!(began.elapsed().as_secs() < 30, "{error} {}", server.log()),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    };
+    let channel = connection.create_channel().await.unwrap();
+    let source = |tls: Value| {
+        json!({"amqp": {"e": {"url": url, "exchangeName": "shop", "exchangeType": "topic", "routingKey": "#",
+            "exchangeDeclare": {"durable": true}, "queueDeclare": {"name": "orders", "durable": true},
+            "tls": tls, "connectionBackoff": {"duration": "100ms"}}}})
+    };
+    let say = || async {
+        let options = lapin::options::BasicPublishOptions::default();
+        let sent = channel.basic_publish("".into(), "orders".into(), options, b"{}", Default::default());
+        drop(sent.await.unwrap().await);
+    };
+    believed(&lab, source, say).await;
 }

@@ -150,6 +150,12 @@ impl Server {
         }))
     }
 
+    /// What RabbitMQ wrote into its log.
+    pub(crate) fn log(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path().join("log")).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default()).collect()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
@@ -157,13 +163,28 @@ impl Server {
     }
 
     pub(crate) fn rabbitmq() -> Option<Self> {
+        Self::rabbitmq_with(None)
+    }
+
+    /// With keys it listens by TLS alone.
+    pub(crate) fn rabbitmq_with(keys: Option<&Keys>) -> Option<Self> {
         // not the one in /usr/sbin, which changes to a user that cannot read the folder
         find("rabbitmqctl", "rabbitmq-server")?;
         let program = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
         let (epmd, dist) = (free_port().to_string(), free_port().to_string());
         let names = epmd.clone();
+        let tls = keys.map(|keys| {
+            let file = |name: &str, key: &str| format!("ssl_options.{name} = {}\n", keys.path(key));
+            let files =
+                [file("cacertfile", "ca.pem"), file("certfile", "server.pem"), file("keyfile", "server.key")];
+            format!("listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:PORT\n{}", files.concat())
+        });
         let mut server = Self::start(move |port, folder| {
             std::fs::write(folder.join("plugins"), "[].").unwrap();
+            if let Some(tls) = &tls {
+                let text = tls.replace("PORT", &port.to_string());
+                std::fs::write(folder.join("rabbitmq.conf"), text).unwrap();
+            }
             let mut command = Command::new(&program);
             command.env("HOME", folder).env("RABBITMQ_NODENAME", format!("t{port}@localhost"));
             command
@@ -171,9 +192,12 @@ impl Server {
                 .env("RABBITMQ_LOG_BASE", folder.join("log"));
             command.env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"));
             command
-                .env("RABBITMQ_CONFIG_FILE", folder.join("none"))
+                .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
                 .env("RABBITMQ_PID_FILE", folder.join("pid"));
-            command.env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1").env("RABBITMQ_NODE_PORT", port.to_string());
+            command.env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
+            if tls.is_none() {
+                command.env("RABBITMQ_NODE_PORT", port.to_string());
+            }
             command.env("RABBITMQ_DIST_PORT", &dist).env("ERL_EPMD_ADDRESS", "127.0.0.1");
             command.env("ERL_EPMD_PORT", &epmd);
             command
