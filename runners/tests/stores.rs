@@ -411,6 +411,35 @@ fn v8_troubles_of_a_driver_are_told_and_its_links_are_not_followed() {
 }
 
 #[test]
+fn v20_a_step_in_a_private_root_does_not_reach_the_driver_itself() {
+    if !common::can_isolate() || !servers::has("python3") {
+        return;
+    }
+    // Not below /tmp, which is another one in a private root anyway: here the step sees the file of the socket.
+    let dir = tempfile::Builder::new().prefix("d-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let fake = FakeDriver::start(dir.path());
+    let processes = Processes::new(IsolationChoice::Overlay);
+    let store = Store {
+        what: "reach",
+        base: String::new(),
+        location: &|key| behind("", key),
+        directories: true,
+        driver: Some(fake.socket.clone()),
+    };
+    let connect = format!(
+        "test -S {0} && echo there; echo tried > /tmp/out; \
+         python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"{0}\")' 2> /dev/null && echo reached; true",
+        fake.socket.display()
+    );
+    let mut template = shell(&connect);
+    template.outputs.artifacts.push(artifact("out", "/tmp/out", None, behind("", "k")));
+    let exit = block_on(step(&store, &processes, "connect", |_| (), template));
+    assert_eq!((exit.phase, exit.message.as_str()), (ExitPhase::Succeeded, ""));
+    assert_eq!(exit.outputs.result.as_deref().map(str::trim_end), Some("there"));
+    assert_eq!(fake.calls(), ["Save k"], "its supervisor did");
+}
+
+#[test]
 fn v30_git_artifacts_are_fetched_and_their_hooks_are_not_run() {
     if !servers::has("git") {
         return;
