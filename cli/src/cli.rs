@@ -58,6 +58,9 @@ pub struct Global {
     /// Form of the output
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub output: Option<Output>,
+    /// What to print of JSON output, as a jq filter; texts come without quotes
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub jq: Option<String>,
     /// No colours
     #[arg(long, global = true)]
     pub no_color: bool,

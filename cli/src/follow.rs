@@ -159,8 +159,9 @@ impl<'a> Show<'a> {
                 }
             }
             Style::Jsonl => {
-                let found = events::between(&self.before, view, now);
-                self.console.lines(found.iter().map(|event| event.json(&view.name).to_string()))?;
+                for event in events::between(&self.before, view, now) {
+                    self.console.line(&event.json(&view.name))?;
+                }
             }
             Style::Logs => {
                 for event in

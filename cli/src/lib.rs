@@ -58,7 +58,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 fn execute(cli: &Cli) -> ExitCode {
     let global = &cli.global;
     let console = Console::new(global.format(), global.no_color, global.quiet, !global.no_headers);
-    let code = start(cli, &console).unwrap_or_else(|failure| {
+    let filtered = console.clone().with_jq(global.jq.as_deref());
+    let code = filtered.and_then(|console| start(cli, &console)).unwrap_or_else(|failure| {
         complain(&console, &failure);
         failure.code
     });

@@ -55,6 +55,23 @@ fn submit_writes_data_alone_to_stdout() {
 }
 
 #[test]
+fn a_filter_prints_its_part_of_the_json() {
+    let place = Place::new();
+    let phase = place.run(&["submit", "hello.yaml", "--jq", ".status.phase, .metadata.uid | length"]).code(0);
+    assert_eq!(phase.out, "9\n36\n");
+    assert_eq!(place.run(&["get", "@latest", "--jq", ".status.phase"]).code(0).out, "Succeeded\n");
+    let list = place.run(&["list", "--jq", ".[] | {phase: .status.phase}", "-o", "json"]).code(0);
+    assert_eq!(list.out, "{\"phase\":\"Succeeded\"}\n");
+    let lines = place.run(&["submit", "hello.yaml", "-o", "jsonl", "--jq", ".phase"]).code(0);
+    assert!(lines.out.ends_with("Succeeded\n"), "{}", lines.out);
+    place.run(&["list", "--jq", ".[] | error(\"no\")"]).code(1).err_has("--jq");
+    let bad = place.run(&["submit", "hello.yaml", "--jq", ".["]).code(2).err_has("--jq");
+    assert_eq!(bad.out, "", "nothing was run");
+    place.run(&["list", "--jq", ".", "-o", "yaml"]).code(2).err_has("--jq reads JSON");
+    assert_eq!(place.run(&["list", "--jq", "length"]).code(0).out, "2\n");
+}
+
+#[test]
 fn nothing_is_coloured_or_redrawn_when_piped() {
     let place = Place::new();
     for args in [

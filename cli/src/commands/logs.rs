@@ -178,7 +178,7 @@ impl Printer<'_> {
             };
             let value = json!({"at": line.at.to_string(), "pod": line.label, "nodeId": line.node_id,
                 "stream": stream, "text": line.text});
-            return self.console.data(&value.to_string());
+            return self.console.line(&value);
         }
         let text =
             if self.args.raw { line.text.clone() } else { text::clean(&line.text, self.console.out.on) };

@@ -211,8 +211,7 @@ fn list(wire: &Wire, all: &[Found]) -> Result {
     let console = &wire.console;
     let documents: Vec<Value> = all.iter().map(document).collect();
     match console.format() {
-        Format::Json | Format::Yaml => console.documents(&documents)?,
-        Format::Jsonl => console.lines(documents.iter().map(ToString::to_string))?,
+        Format::Json | Format::Jsonl | Format::Yaml => console.documents(&documents)?,
         Format::Name => {
             console.lines(all.iter().map(|one| format!("{}/{}", one.sensor.metadata.name, one.trigger)))?
         }

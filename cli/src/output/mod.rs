@@ -20,7 +20,7 @@ use std::io::{IsTerminal, Write};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::exit::{Failure, Result};
+use crate::exit::{Code, Failure, Result};
 use color::{Hints, Ink, Palette};
 
 /// `-o`.
@@ -57,6 +57,8 @@ pub struct Console {
     pub quiet: bool,
     /// Headings in tables.
     pub headers: bool,
+    /// `--jq`: what is printed of each JSON document.
+    pub jq: Option<String>,
 }
 
 impl Console {
@@ -74,6 +76,25 @@ impl Console {
             out_tty,
             quiet,
             headers,
+            jq: None,
+        }
+    }
+
+    /// The same with `--jq`, whose documents are JSON unless they are lines of it.
+    ///
+    /// # Errors
+    /// The filter cannot be read, or the output has another form.
+    pub fn with_jq(self, filter: Option<&str>) -> Result<Self> {
+        let Some(filter) = filter else { return Ok(self) };
+        runner_sensors::jq::check(filter).map_err(|why| Failure::usage(format!("--jq: {why}")))?;
+        match self.format {
+            None | Some(Format::Json | Format::Jsonl) => {
+                let format = self.format.or(Some(Format::Json));
+                Ok(Self { format, jq: Some(filter.to_owned()), ..self })
+            }
+            Some(Format::Table | Format::Wide | Format::Name | Format::Yaml) => {
+                Err(Failure::usage("--jq reads JSON: use it with -o json, -o jsonl, or without -o"))
+            }
         }
     }
 
@@ -109,6 +130,9 @@ impl Console {
 
     /// One JSON or YAML document, or one line of JSON.
     pub fn document(&self, value: &Value) -> Result<()> {
+        if let Some(filter) = &self.jq {
+            return self.filtered(filter, value);
+        }
         let text = match self.format() {
             Format::Yaml => yaml(value)?,
             Format::Jsonl => value.to_string(),
@@ -122,9 +146,24 @@ impl Console {
     /// A list of JSON objects: one array, or one object per line.
     pub fn documents(&self, values: &[Value]) -> Result<()> {
         if self.format() == Format::Jsonl {
-            return self.lines(values.iter().map(Value::to_string));
+            return values.iter().try_for_each(|value| self.line(value));
         }
         self.document(&Value::Array(values.to_vec()))
+    }
+
+    /// One line of JSON, of a stream.
+    pub fn line(&self, value: &Value) -> Result<()> {
+        match &self.jq {
+            Some(filter) => self.filtered(filter, value),
+            None => self.data(&value.to_string()),
+        }
+    }
+
+    /// What a filter makes of a document: texts as they are, everything else as a line of JSON.
+    fn filtered(&self, filter: &str, value: &Value) -> Result<()> {
+        let found = runner_sensors::jq::outputs(filter, value, usize::MAX)
+            .map_err(|why| Failure::new(Code::Failed, format!("--jq: {why}")))?;
+        self.lines(found.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)))
     }
 
     /// A remark on stderr, unless `-q`.
@@ -148,5 +187,5 @@ impl Console {
 
 fn yaml(value: &Value) -> Result<String> {
     serde_saphyr::to_string(value)
-        .map_err(|error| Failure::new(crate::exit::Code::Failed, format!("cannot write YAML: {error}")))
+        .map_err(|error| Failure::new(Code::Failed, format!("cannot write YAML: {error}")))
 }

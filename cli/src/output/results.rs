@@ -24,7 +24,7 @@ impl<'a> Results<'a> {
         match self.console.format() {
             Format::Table | Format::Wide => self.console.data(sentence),
             Format::Name => self.console.data(name),
-            Format::Jsonl => self.console.data(&item().to_string()),
+            Format::Jsonl => self.console.line(&item()),
             Format::Json | Format::Yaml => {
                 self.items.push(item());
                 Ok(())

@@ -119,8 +119,7 @@ fn print(wire: &Wire, found: &[History]) -> Result {
     let console = &wire.console;
     let all: Vec<Value> = found.iter().map(json_of).collect();
     match console.format() {
-        Format::Json | Format::Yaml => console.documents(&all)?,
-        Format::Jsonl => console.lines(all.iter().map(ToString::to_string))?,
+        Format::Json | Format::Jsonl | Format::Yaml => console.documents(&all)?,
         Format::Name => console.lines(found.iter().map(|one| one.event.id.clone()))?,
         Format::Table | Format::Wide => {
             let mut table = Table::new(&["ID", "AGE", "EVENT", "STATUS", "STARTED"]);
@@ -184,7 +183,7 @@ pub(super) async fn tail(args: &TailArgs, wire: &Wire) -> Result {
 
 fn line(one: &History, wire: &Wire) -> Result<()> {
     match wire.console.format() {
-        Format::Json | Format::Jsonl | Format::Yaml => wire.console.data(&json_of(one).to_string()),
+        Format::Json | Format::Jsonl | Format::Yaml => wire.console.line(&json_of(one)),
         Format::Name => wire.console.data(&one.event.id),
         Format::Table | Format::Wide => wire.console.data(&row(one, wire).join("  ")),
     }

@@ -104,8 +104,7 @@ pub(super) async fn run(args: &Args, wire: &Wire) -> Result {
         }
     }
     match wire.console.format() {
-        Format::Json | Format::Yaml => wire.console.documents(&documents)?,
-        Format::Jsonl => wire.console.lines(documents.iter().map(ToString::to_string))?,
+        Format::Json | Format::Jsonl | Format::Yaml => wire.console.documents(&documents)?,
         Format::Table | Format::Wide | Format::Name => {}
     }
     Ok(if fired == (args.assert == "matched") { Code::Ok } else { Code::Failed })
