@@ -6,8 +6,8 @@
 
 use serde::de::IgnoredAny;
 
-/// Most bytes of a path.
-pub const PATH_LIMIT: usize = 4096;
+/// Most bytes of a path. The crate's time grows faster than the length: 1,955 bytes of nested selectors took it 0.3 s.
+pub const PATH_LIMIT: usize = 1024;
 /// Most bytes of a payload that paths, templates, filters and transforms work on.
 pub const PAYLOAD_LIMIT: usize = 16 << 20;
 
@@ -177,6 +177,13 @@ mod tests {
         assert_eq!((get("z").kind, get("z").text), (Kind::Null, String::new()));
         assert!((get("f").number() - 1.5).abs() < f64::EPSILON);
         assert!(!get("e").truth());
+    }
+
+    #[test]
+    fn f57_a_path_that_could_take_long_is_refused() {
+        assert!(super::check(&"a".repeat(super::PATH_LIMIT)).is_ok());
+        assert!(super::check(&"a".repeat(super::PATH_LIMIT + 1)).unwrap_err().contains("1025 bytes"));
+        assert!(Payload::new(DOC).unwrap().get(&".[{}]".repeat(400)).is_none());
     }
 
     #[test]

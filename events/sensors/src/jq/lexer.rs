@@ -148,26 +148,29 @@ fn text(source: &str) -> Result<(Token, &str), String> {
     Err(open())
 }
 
-/// The character of `\uXXXX`, a pair of surrogates included.
+/// The character of `\uXXXX`, a pair of surrogates included; half a pair is U+FFFD.
 fn unicode(chars: &mut std::str::CharIndices<'_>) -> Result<char, String> {
-    let wrong = || "`\\u` needs four hexadecimal digits".to_owned();
-    let mut unit = || -> Result<u32, String> {
-        let digits: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
-        u32::from_str_radix(&digits, 16).map_err(|_| wrong())
-    };
-    let first = unit()?;
-    if !(0xd800..0xdc00).contains(&first) {
-        return Ok(char::from_u32(first).unwrap_or('\u{fffd}'));
-    }
+    let first = unit(chars)?;
     let mut ahead = chars.clone();
-    if ahead.next().map(|(_, c)| c) == Some('\\') && ahead.next().map(|(_, c)| c) == Some('u') {
+    if (0xd800..0xdc00).contains(&first)
+        && ahead.next().is_some_and(|(_, c)| c == '\\')
+        && ahead.next().is_some_and(|(_, c)| c == 'u')
+        && let Ok(low) = unit(&mut ahead)
+        && let Some(Ok(pair)) = char::decode_utf16([first, low]).next()
+    {
         *chars = ahead;
-        let digits: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
-        let low = u32::from_str_radix(&digits, 16).map_err(|_| wrong())?;
-        let code = 0x10000 + ((first - 0xd800) << 10) + low.wrapping_sub(0xdc00);
-        return Ok(char::from_u32(code).unwrap_or('\u{fffd}'));
+        return Ok(pair);
     }
-    Ok('\u{fffd}')
+    Ok(char::from_u32(u32::from(first)).unwrap_or('\u{fffd}'))
+}
+
+/// Four hexadecimal digits.
+fn unit(chars: &mut std::str::CharIndices<'_>) -> Result<u16, String> {
+    (0..4).try_fold(0_u16, |unit, _| {
+        let digit =
+            chars.next().and_then(|(_, c)| c.to_digit(16)).and_then(|digit| u16::try_from(digit).ok());
+        digit.map(|digit| unit << 4 | digit).ok_or_else(|| "`\\u` needs four hexadecimal digits".to_owned())
+    })
 }
 
 /// Where the parenthesis of an interpolation closes; texts inside may hold more of them.

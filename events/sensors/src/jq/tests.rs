@@ -85,6 +85,23 @@ fn filters_give_what_jq_gives() {
 }
 
 #[test]
+fn half_a_pair_of_surrogates_is_the_replacement_character() {
+    // found by the fuzzer: the second half out of its range made the sum overflow
+    for (text, holds) in [
+        (r#""\ud83d\ude00""#, "\u{1f600}"),
+        (r#""\ud83d\ud800""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud83d\u0041""#, "\u{fffd}A"),
+        (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud83d.""#, "\u{fffd}."),
+    ] {
+        assert_eq!(first(text, &json!(null)), Ok(Some(json!(holds))), "{text}");
+    }
+    for text in [r#""\u+041""#, r#""\u12""#, r#""\ud83d\uzzzz""#] {
+        assert!(check(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_filter_is_refused() {
     for source in [
         "",
