@@ -34,6 +34,10 @@ pub fn class(case: &Case) -> String {
     }
 }
 
+/// Cases that draw lots and may fail with everything right. Three steps that are tried eleven times and fail two times
+/// out of three: 3.5 % of the runs. Three runs in a row: four in 100,000.
+const BY_CHANCE: [&str; 1] = ["examples/workflow-template/retry-with-steps"];
+
 /// Whether a case waits for a tick of a schedule.
 pub fn waits(case: &Case) -> bool {
     let kind = |entry: &serde_json::Value| {
@@ -53,7 +57,13 @@ pub fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
     if matches!(linted, Outcome::Failed(_)) || !run {
         return (linted, log);
     }
-    let (outcome, more) = local::run_case(index, case);
-    log.extend(more);
-    (outcome, log)
+    let mut tries = if BY_CHANCE.contains(&case.id.as_str()) { 3 } else { 1 };
+    loop {
+        let (outcome, more) = local::run_case(index, case);
+        log.extend(more);
+        tries -= 1;
+        if tries == 0 || !matches!(outcome, Outcome::Failed(_)) {
+            return (outcome, log);
+        }
+    }
 }
