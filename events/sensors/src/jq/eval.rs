@@ -107,20 +107,27 @@ impl<'a> Env<'a> {
 /// The budget of a run.
 pub(super) struct Machine {
     steps: u64,
+    /// Most values in a value, copies counted each time: they cost nothing until they are written out, and `.a = .`
+    /// makes two of one.
+    heaviest: u64,
     depth: usize,
     labels: u64,
 }
 
 /// Runs a filter on an input.
 pub(super) fn run(program: &Ast, input: &Value, most: usize) -> Result<Vec<Value>, String> {
-    let mut machine = Machine { steps: STEPS_LIMIT, depth: 0, labels: 0 };
     let mut env = Env(None);
     for def in prelude::definitions()? {
         env = env.with(Bound::Def(def));
     }
     let mut found = Vec::new();
     let input = Item::plain(J::from_json(input)?);
-    let flow = machine.eval(program, &env, input, &mut |_, item| {
+    let given = input.value.weight();
+    let heaviest = given.saturating_add(STEPS_LIMIT / 2);
+    let mut machine = Machine { steps: STEPS_LIMIT, heaviest, depth: 0, labels: 0 };
+    let flow = machine.eval(program, &env, input, &mut |machine, item| {
+        // a value is made of shared parts, and written out each of them is there
+        machine.pay(item.value.weight().saturating_sub(given))?;
         found.push(item.value);
         if found.len() >= most { Err(Stop::Enough) } else { Ok(()) }
     });
@@ -148,6 +155,9 @@ impl Machine {
     /// Hands out a new value, and pays for it.
     pub(super) fn give(&mut self, from: &Item, value: J, out: Out<'_>) -> Flow {
         self.pay(value.cost())?;
+        if value.weight() > self.heaviest {
+            return Err(Stop::Limit("a value holds too many others".to_owned()));
+        }
         let item = from.fresh(value)?;
         out(self, item)
     }

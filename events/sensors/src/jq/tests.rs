@@ -166,6 +166,19 @@ fn f57_filters_end() {
 }
 
 #[test]
+fn f57_a_value_made_of_copies_of_itself_is_not_written_out() {
+    // found by the fuzzer: each `.a = .` costs a few steps and doubles what is written out
+    for times in [21, 30] {
+        let doubled = vec![".a = . | .b = .a"; times].join(" | ");
+        for filter in [doubled.clone(), format!("[{doubled}]"), format!("{doubled} | tojson")] {
+            let error = first(&filter, &json!({})).unwrap_err();
+            assert!(error.contains("holds too many others"), "{times}: {error}");
+        }
+    }
+    assert!(first(&vec![".a = . | .b = .a"; 8].join(" | "), &json!({})).is_ok());
+}
+
+#[test]
 fn v27_a_value_of_the_payload_cannot_decide_how_long_a_filter_runs() {
     let deep: Value = (0..100).fold(json!(1), |inner, _| json!([inner]));
     assert!(first("[..] | length", &deep).unwrap().is_some());

@@ -25,11 +25,12 @@ pub(super) enum J {
 /// The entries of a map.
 pub(super) type Fields = BTreeMap<Rc<str>, J>;
 
-/// A list or map that knows how deep it nests.
+/// A list or map that knows how deep it nests and how much is in it.
 #[derive(Clone, Debug)]
 pub(super) struct Nested<T> {
     pub(super) inner: T,
     depth: usize,
+    weight: u64,
 }
 
 impl J {
@@ -39,12 +40,14 @@ impl J {
 
     pub(super) fn list(items: Vec<J>) -> Result<Self, String> {
         let depth = bounded(items.iter().map(J::depth).max())?;
-        Ok(Self::Arr(Rc::new(Nested { inner: items, depth })))
+        let weight = weighed(items.iter().map(J::weight));
+        Ok(Self::Arr(Rc::new(Nested { inner: items, depth, weight })))
     }
 
     pub(super) fn map(fields: Fields) -> Result<Self, String> {
         let depth = bounded(fields.values().map(J::depth).max())?;
-        Ok(Self::Obj(Rc::new(Nested { inner: fields, depth })))
+        let weight = weighed(fields.iter().map(|(key, value)| weight_of(key).saturating_add(value.weight())));
+        Ok(Self::Obj(Rc::new(Nested { inner: fields, depth, weight })))
     }
 
     /// Numbers that are whole are integers where these hold them.
@@ -61,6 +64,16 @@ impl J {
             Self::Arr(list) => list.depth,
             Self::Obj(map) => map.depth,
             _ => 0,
+        }
+    }
+
+    /// How many values it is when it is written out; long texts count more.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::Arr(list) => list.weight,
+            Self::Obj(map) => map.weight,
+            Self::Str(text) => weight_of(text),
+            _ => 1,
         }
     }
 
@@ -108,7 +121,7 @@ impl J {
     /// What making this value costs in steps.
     pub(super) fn cost(&self) -> u64 {
         match self {
-            Self::Str(text) => 1 + text.len() as u64 / 16,
+            Self::Str(text) => weight_of(text),
             Self::Arr(list) => 1 + list.inner.len() as u64,
             Self::Obj(map) => 1 + 2 * map.inner.len() as u64,
             _ => 1,
@@ -192,6 +205,14 @@ impl J {
         let cut: String = text.chars().take(40).collect();
         format!("{} ({cut})", self.type_name())
     }
+}
+
+fn weight_of(text: &str) -> u64 {
+    1 + text.len() as u64 / 16
+}
+
+fn weighed(parts: impl Iterator<Item = u64>) -> u64 {
+    parts.fold(1, u64::saturating_add)
 }
 
 fn bounded(inner: Option<usize>) -> Result<usize, String> {
