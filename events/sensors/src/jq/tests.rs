@@ -175,7 +175,7 @@ fn f57_a_value_made_of_copies_of_itself_is_not_written_out() {
             assert!(error.contains("holds too many others"), "{times}: {error}");
         }
     }
-    assert!(first(&vec![".a = . | .b = .a"; 8].join(" | "), &json!({})).is_ok());
+    assert!(first(&[".a = . | .b = .a"; 8].join(" | "), &json!({})).is_ok());
 }
 
 #[test]
