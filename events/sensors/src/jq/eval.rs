@@ -104,6 +104,9 @@ impl<'a> Env<'a> {
     }
 }
 
+/// Steps that writing a value out is worth.
+const WRITING: u64 = 8;
+
 /// The budget of a run.
 pub(super) struct Machine {
     steps: u64,
@@ -123,11 +126,11 @@ pub(super) fn run(program: &Ast, input: &Value, most: usize) -> Result<Vec<Value
     let mut found = Vec::new();
     let input = Item::plain(J::from_json(input)?);
     let given = input.value.weight();
-    let heaviest = given.saturating_add(STEPS_LIMIT / 2);
+    let heaviest = given.saturating_add(STEPS_LIMIT / WRITING);
     let mut machine = Machine { steps: STEPS_LIMIT, heaviest, depth: 0, labels: 0 };
     let flow = machine.eval(program, &env, input, &mut |machine, item| {
         // a value is made of shared parts, and written out each of them is there
-        machine.pay(item.value.weight().saturating_sub(given))?;
+        machine.pay(item.value.weight().saturating_sub(given).saturating_mul(WRITING))?;
         found.push(item.value);
         if found.len() >= most { Err(Stop::Enough) } else { Ok(()) }
     });
