@@ -16,7 +16,7 @@ const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A claim of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Claim {
     /// Its namespace in the cluster.

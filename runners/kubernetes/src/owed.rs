@@ -2,7 +2,8 @@
 //! Decides about nothing. Each is a note in the state directory from before it is done until it is, so that a later
 //! engine does what this one did not come to.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,8 +25,30 @@ pub(crate) const OWED: &str = "cluster";
 /// How long a caller waits for what is due. What takes longer goes on beside it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What somebody of this process waits to delete, or deletes: notes are looked through again and again, also while a
+/// delay passes or the cluster is away.
+#[derive(Debug, Default)]
+pub(crate) struct InHand(Mutex<HashSet<Debt>>);
+
+/// One of them, until it is dropped.
+struct Hold<'h>(&'h InHand, Debt);
+
+impl InHand {
+    /// Takes it, unless it is in somebody's hand.
+    fn take(&self, debt: &Debt) -> Option<Hold<'_>> {
+        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(debt.clone());
+        new.then(|| Hold(self, debt.clone()))
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
 /// One thing that will be deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Debt {
     /// From when on; none while it is needed.
@@ -33,7 +56,7 @@ struct Debt {
     what: What,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum What {
     Pod { namespace: String, name: String, uid: String },
@@ -167,6 +190,7 @@ async fn pay(shared: &Arc<Shared>, debts: Vec<Debt>) {
 
 /// Deletes what is due when it is, unless it is needed again by then.
 async fn settle(shared: Arc<Shared>, debt: Debt) {
+    let Some(_hold) = shared.in_hand.take(&debt) else { return };
     if let Some(due) = debt.due {
         let left = due.duration_since(Timestamp::now());
         tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
@@ -205,4 +229,20 @@ async fn delete(shared: &Arc<Shared>, debt: &Debt) -> Result<(), String> {
     }
     let ledger = shared.process.ledger(OWED);
     blocking(move || ledger.forget(&name)).await.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_hand_is_not_taken_twice() {
+        let what = What::Pod { namespace: "n".to_owned(), name: "p".to_owned(), uid: "u".to_owned() };
+        let (hand, debt) = (InHand::default(), Debt { due: Some(Timestamp::UNIX_EPOCH), what });
+        let later = Debt { due: Some(Timestamp::MAX), ..debt.clone() };
+        let held = hand.take(&debt);
+        assert!(held.is_some() && hand.take(&debt).is_none() && hand.take(&later).is_some());
+        drop(held);
+        assert!(hand.take(&debt).is_some());
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) process: Arc<ProcessRunner>,
     /// Held by whoever makes or deletes volume claims.
     pub(crate) claims: tokio::sync::Mutex<()>,
+    /// What is being deleted for runs that have ended.
+    pub(crate) in_hand: owed::InHand,
     client: OnceCell<kube::Client>,
     namespaces: Mutex<HashMap<String, Arc<Pods>>>,
 }
@@ -38,8 +40,9 @@ impl KubernetesRunner {
     /// A runner over the state directory of the process runner; no cluster is needed before the first step.
     #[must_use]
     pub fn new(config: KubernetesConfig, process: Arc<ProcessRunner>) -> Self {
-        let (client, namespaces, claims) = Default::default();
-        let shared = Arc::new(Shared { config, process: Arc::clone(&process), claims, client, namespaces });
+        let (client, namespaces, claims, in_hand) = Default::default();
+        let shared =
+            Arc::new(Shared { config, process: Arc::clone(&process), claims, in_hand, client, namespaces });
         Self { guests: Guests::new(Arc::clone(&shared), process), shared }
     }
 }
