@@ -6,6 +6,7 @@ mod clone;
 mod commit;
 mod edits;
 pub mod names;
+mod remote;
 pub mod repository;
 mod tag;
 
@@ -19,7 +20,8 @@ pub use clone::Checkout;
 pub(crate) use clone::export;
 pub use commit::Commit;
 pub use edits::Edit;
-pub use repository::{Credentials, Remote, Repository};
+pub use remote::{Credentials, Remote};
+pub use repository::Repository;
 pub use tag::Tag;
 
 /// Who signs commits and tags when the template does not say.

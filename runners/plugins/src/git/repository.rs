@@ -5,44 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde::Deserialize;
-
 use super::names::{self, Transport};
-use crate::work::fields::{Flag, Texts};
-use crate::work::secret::Secret;
+use super::remote::{Credentials, Remote};
 use crate::work::{Failure, Result};
-
-/// Where a repository is and how it is opened.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Remote {
-    /// `https://`, `ssh://`, `user@host:path`, or an absolute path.
-    pub url: String,
-    /// An absolute path of this machine may be used as address.
-    #[serde(default)]
-    pub allow_local: Flag,
-    /// Hosts that the address may name; empty means every host. For addresses that come from events (V27).
-    #[serde(default)]
-    pub allowed_hosts: Texts,
-    /// For https.
-    pub credentials: Option<Credentials>,
-    /// For ssh: the private key.
-    pub ssh_key: Option<Secret>,
-    /// For ssh: the lines of `known_hosts`; without them an ssh address is refused.
-    pub known_hosts: Option<String>,
-}
-
-/// User and token for one host.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Credentials {
-    /// The host they are for: `git.example.com`, with a port if there is one; `http://` in front allows plain http.
-    pub host: String,
-    /// User; `oauth2` by default, which GitLab and GitHub accept with a token.
-    pub username: Option<String>,
-    /// The token; without one (an optional secret that is absent) the host is asked for nothing but public things.
-    pub token: Option<Secret>,
-}
 
 /// A private bare repository with all branches of the remote under `refs/remotes/origin/`.
 #[derive(Debug)]
@@ -97,7 +62,7 @@ impl Repository {
                 env.push(("GIT_SSH_COMMAND".into(), ssh(remote, folder.path())?));
             }
         }
-        check_host(remote, &transport)?;
+        remote.check_host(&transport)?;
         env.push(("GIT_CONFIG_COUNT".into(), config.len().to_string()));
         for (index, (key, value)) in config.into_iter().enumerate() {
             env.push((format!("GIT_CONFIG_KEY_{index}"), key));
@@ -318,7 +283,7 @@ fn hardening() -> Vec<(String, String)> {
     fixed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Lets git hand the credentials to the one host they are for; git itself compares the host (V29).
+/// Lets git hand the credentials to the one host they are for; git itself compares the host too (V29).
 fn bind(
     credentials: &Credentials,
     origin: &str,
@@ -326,22 +291,12 @@ fn bind(
     env: &mut Vec<(String, String)>,
 ) -> Result<()> {
     let Some(token) = &credentials.token else { return Ok(()) };
-    let host = credentials.host.trim_end_matches('/');
-    let bound = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-    if bound != origin {
-        return Err(Failure::Input(format!(
-            "the credentials are for {bound} and the repository is at {origin}: they are not sent there"
-        )));
-    }
-    let username = credentials.username.clone().unwrap_or_else(|| "oauth2".to_owned());
-    if username.chars().any(char::is_control) {
-        return Err(Failure::Input("a user name holds no control characters".to_owned()));
-    }
-    env.push(("RUNNER_GIT_USERNAME".into(), username));
+    let username = credentials.user_at(origin)?;
+    env.push(("RUNNER_GIT_USERNAME".into(), username.to_owned()));
     env.push(("RUNNER_GIT_TOKEN".into(), token.read()?));
     let helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \
                   \"$RUNNER_GIT_USERNAME\" \"$RUNNER_GIT_TOKEN\"; }; f";
-    config.push((format!("credential.{bound}.helper"), helper.to_owned()));
+    config.push((format!("credential.{origin}.helper"), helper.to_owned()));
     Ok(())
 }
 
@@ -381,26 +336,6 @@ fn ssh(remote: &Remote, folder: &Path) -> Result<String> {
         command.push_str(&format!(" -o IdentitiesOnly=yes -i '{}'", path.display()));
     }
     Ok(command)
-}
-
-fn check_host(remote: &Remote, transport: &Transport) -> Result<()> {
-    let allowed = &remote.allowed_hosts.0;
-    if allowed.is_empty() {
-        return Ok(());
-    }
-    let host = match transport {
-        Transport::Local => return Ok(()),
-        Transport::Http { origin, .. } => origin.split("://").nth(1).unwrap_or_default().to_owned(),
-        Transport::Ssh => {
-            let rest = remote.url.strip_prefix("ssh://").unwrap_or(&remote.url);
-            let host = rest.split_once('@').map_or(rest, |(_, host)| host);
-            host.split([':', '/']).next().unwrap_or_default().to_owned()
-        }
-    };
-    if allowed.contains(&host) {
-        return Ok(());
-    }
-    Err(Failure::Input(format!("repository {:?}: the host {host} is not among allowedHosts", remote.url)))
 }
 
 /// Runs a command to its end with an input.

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use runner_workflows::spec::{AnyString, Parameter, Template, ValueFrom};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::builder::{EXECUTOR, flags};
 use super::{Checked, KanikoStep, check};
-use crate::git::{Remote, names};
+use crate::git::Remote;
+use crate::git::names::{self, Transport};
 use crate::work::{Failure, Result};
 
 /// Where Kaniko leaves the digest of the image.
@@ -101,42 +103,45 @@ fn plain(folder: &Path) -> bool {
 }
 
 fn repository(remote: &Remote, revision: &str) -> Result<String> {
-    let address = remote.url.strip_prefix("https://").or_else(|| remote.url.strip_prefix("http://"));
-    let Some(address) = address.filter(|address| !address.contains(['#', '@', ' '])) else {
+    let transport = names::address(&remote.url)?;
+    // Said as it was judged: Kaniko reads some characters in another way.
+    let url = match transport {
+        Transport::Http { .. } if !remote.url.contains('#') => Url::parse(&remote.url).ok(),
+        Transport::Http { .. } | Transport::Ssh | Transport::Local => None,
+    };
+    let Some(url) = url else {
         return Err(Failure::Input(format!(
-            "repository {:?}: in a pod Kaniko fetches it by https:// or http:// alone, without a user in the address",
+            "repository {:?}: in a pod Kaniko fetches it by https:// or http:// alone",
             remote.url
         )));
     };
-    let host = address.split('/').next().unwrap_or_default();
-    if !remote.allowed_hosts.0.is_empty() && !remote.allowed_hosts.0.iter().any(|allowed| allowed == host) {
-        return Err(Failure::Input(format!("repository: host {host:?} is not one of allowedHosts")));
-    }
+    remote.check_host(&transport)?;
+    let address = url.as_str().trim_start_matches(url.scheme());
     let revision = names::revision("revision", revision)?;
-    let commit = revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit());
+    let commit = revision.len() == 40 && names::is_hash(&revision);
     Ok(match revision.strip_prefix("refs/") {
-        Some(_) => format!("git://{address}#{revision}"),
-        None if commit => format!("git://{address}##{revision}"),
-        None => format!("git://{address}#refs/heads/{revision}"),
+        Some(_) => format!("git{address}#{revision}"),
+        None if commit => format!("git{address}##{revision}"),
+        None => format!("git{address}#refs/heads/{revision}"),
     })
 }
 
-/// Variables of Kaniko: how it fetches the repository, and with what.
+/// Variables of Kaniko: how it fetches the repository, and with what. It sends what it has to whatever host it is told
+/// to ask, so the host is compared here (V29).
 fn env(fields: &KanikoStep, raw: &Value) -> Result<Vec<Value>> {
     let mut env = Vec::new();
     let Some(remote) = &fields.repository else { return Ok(env) };
-    if remote.url.starts_with("http://") {
-        env.push(json!({"name": "GIT_PULL_METHOD", "value": "http"}));
-    }
-    if let Some(credentials) = &remote.credentials {
-        let user = credentials.username.as_deref().unwrap_or("oauth2");
-        env.push(json!({"name": "GIT_USERNAME", "value": user}));
-        if let Some(from) = secret(raw.pointer("/repository/credentials/token"))? {
-            env.push(json!({"name": "GIT_PASSWORD", "valueFrom": {"secretKeyRef": from}}));
-        }
-    }
     if remote.ssh_key.is_some() {
         return Err(Failure::Input("repository: in a pod Kaniko fetches nothing by ssh".to_owned()));
+    }
+    let Transport::Http { origin, plain } = names::address(&remote.url)? else { return Ok(env) };
+    if plain {
+        env.push(json!({"name": "GIT_PULL_METHOD", "value": "http"}));
+    }
+    let Some(credentials) = &remote.credentials else { return Ok(env) };
+    if let Some(from) = secret(raw.pointer("/repository/credentials/token"))? {
+        env.push(json!({"name": "GIT_USERNAME", "value": credentials.user_at(&origin)?}));
+        env.push(json!({"name": "GIT_PASSWORD", "valueFrom": {"secretKeyRef": from}}));
     }
     Ok(env)
 }
@@ -221,6 +226,46 @@ mod tests {
         let built = container(&step(own), "r.example/kaniko:1").unwrap().unwrap();
         assert_eq!(built.container.unwrap().image, "r.example/own:2");
         assert_eq!(container(&serde_json::from_value(json!({"name": "x"})).unwrap(), "i").unwrap(), None);
+    }
+
+    #[test]
+    fn v29_credentials_go_to_the_host_they_are_for() {
+        let bound = |url: &str, host: &str, user: &str| {
+            let token = json!({"secretKeyRef": {"name": "g", "key": "t"}});
+            let fields = json!({
+                "repository": {"url": url, "credentials": {"host": host, "username": user, "token": token}},
+                "revision": "main", "destination": "r.example/x:1"});
+            container(&step(fields), "r.example/kaniko:1").map(|built| built.unwrap())
+        };
+        let env = |template: Template| serde_json::to_value(template).unwrap()["container"]["env"].clone();
+        let own = env(bound("https://git.example/x.git", "git.example", "bot").unwrap());
+        assert_eq!(own[0], json!({"name": "GIT_USERNAME", "value": "bot"}));
+        let plain = env(bound("http://git.example:80/x.git", "http://git.example", "bot").unwrap());
+        assert_eq!(plain[0], json!({"name": "GIT_PULL_METHOD", "value": "http"}));
+        for (url, host, user) in [
+            ("https://evil.example/x.git", "git.example", "bot"),
+            ("https://git.example.evil.example/x.git", "git.example", "bot"),
+            ("https://git.example:8443/x.git", "git.example", "bot"),
+            ("http://git.example/x.git", "git.example", "bot"),
+            ("https://evil.example\\@git.example/x.git", "git.example", "bot"),
+            ("https://git.example/x.git", "git.example", "bot\nx"),
+        ] {
+            assert!(bound(url, host, user).is_err(), "{url} {user:?}");
+        }
+    }
+
+    #[test]
+    fn v27_kaniko_asks_the_host_that_was_judged() {
+        let fields = |url: &str| {
+            let repository = json!({"url": url, "allowedHosts": ["git.example"]});
+            json!({"repository": repository, "revision": "main", "destination": "r.example/x:1"})
+        };
+        let built = container(&step(fields("https://git.example\\@evil.example/x")), "r.example/kaniko:1");
+        assert_eq!(
+            words(&built.unwrap().unwrap())[0],
+            "--context=git://git.example/@evil.example/x#refs/heads/main"
+        );
+        assert!(container(&step(fields("https://evil.example/x")), "r.example/kaniko:1").is_err());
     }
 
     #[test]
