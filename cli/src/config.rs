@@ -228,10 +228,19 @@ impl Config {
         if text.trim().is_empty() {
             return Ok(None);
         }
-        serde_saphyr::from_str(&text).map(Some).map_err(|error| {
+        let config: Self = serde_saphyr::from_str(&text).map_err(|error| {
             Failure::new(Code::Usage, format!("{}: {error}", path.display()))
                 .hint("this is runner's own configuration file")
-        })
+        })?;
+        let names = config.artifact_drivers.iter().map(|driver| driver.name.as_str());
+        match names.clone().enumerate().find(|(at, name)| names.clone().take(*at).any(|other| other == *name))
+        {
+            Some((_, twice)) => {
+                Err(Failure::usage(format!("{}: artifactDrivers has {twice:?} twice", path.display()))
+                    .hint("a driver has one socket: give the second another name, or take it away"))
+            }
+            None => Ok(Some(config)),
+        }
     }
 
     fn under(self, over: Self) -> Self {

@@ -121,6 +121,24 @@ fn the_project_file_wins_over_the_users_and_typos_are_errors() {
 }
 
 #[test]
+fn an_artifact_driver_is_declared_once_in_a_file() {
+    let (home, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let write = |dir: &std::path::Path, name: &str, text: &str| std::fs::write(dir.join(name), text).unwrap();
+    let get = |name: &str| (name == "XDG_CONFIG_HOME").then(|| home.path().display().to_string());
+    let drivers = |list: &str| format!("artifactDrivers: [{list}]\n");
+    std::fs::create_dir(home.path().join("runner")).unwrap();
+    write(home.path(), "runner/config.yaml", &drivers("{name: a, socket: /users}"));
+    // The project's stands before the user's of the same name.
+    write(project.path(), "runner.yaml", &drivers("{name: a, socket: /projects}, {name: b}"));
+    let loaded = Config::load(get, project.path()).unwrap();
+    assert_eq!(loaded.artifact_drivers[0].socket.as_deref(), Some(std::path::Path::new("/projects")));
+    write(project.path(), "runner.yaml", &drivers("{name: a}, {name: b}, {name: b, socket: /x}"));
+    let said = Config::load(get, project.path()).unwrap_err();
+    assert_eq!(said.code, Code::Usage);
+    assert!(said.to_string().contains("artifactDrivers has \"b\" twice"), "{said}");
+}
+
+#[test]
 fn no_variable_of_ours_is_one_of_github_actions() {
     let theirs = ["OS", "ARCH", "NAME", "TEMP", "TOOL_CACHE", "DEBUG", "ENVIRONMENT", "WORKSPACE"];
     for name in VARIABLES {
