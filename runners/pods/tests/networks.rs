@@ -2,11 +2,13 @@
 //! The machine must allow bridges and firewall rules; where it does not, the test says so and skips.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "each test binary uses its part")]
 mod common;
 
 use std::net::TcpListener;
 
-use common::{Containers, IMAGE};
+use common::Containers;
+use runner_container_parts::IMAGE;
 use runner_runners::conformance::{attempt, channel, next, shell, succeed};
 use runner_runners::{Observation, Runner};
 use runner_workflows::spec::{Template, UserContainer};

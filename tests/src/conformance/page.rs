@@ -17,7 +17,8 @@ Numbers of a conformance run. The cases come from Argo Workflows' own examples a
 - **workflows/controller**: scripts of the controller's tests, driven on the state machine with made-up outcomes of pods;
 - **workflows/examples**: example and end-to-end manifests. Class `local` is really run, with the built binary and real
   processes, and so is `cli`, scripts of upstream's command line; classes that need a cluster, images or the network are
-  linted and planned here.
+  linted and planned here. One case of class `local` runs in podman, with an image that comes late (`late.rs`): upstream it
+  fails because its images have to be fetched first.
 
 ";
 

@@ -32,7 +32,6 @@ impl Work<'_> {
             let pulled = tokio::select! {
                 pulled = self.shared.engine.pull(&image) => pulled,
                 _ = stopped.wait_for(Option::is_some) => return Ok(()),
-                () = within(self.spec.timeout) => Err(Failure::Refused("it took longer than the deadline".to_owned())),
             };
             pulled.map_err(|failure| {
                 Halt::Refused(format!("{missing} and cannot be fetched ({failure}): {hint}"))
@@ -76,7 +75,6 @@ impl Work<'_> {
             let unsure = std::mem::replace(&mut started, true);
             self.mark(&name, |mark| mark.started = Some(boot.to_owned())).await;
             if phase != Phase::Created {
-                self.started().await;
                 let history = self.shared.engine.history(&name).await;
                 return Ok(Begun::Followed(history.map_or(Source::Nothing, Source::Kept)));
             }
@@ -169,7 +167,6 @@ impl Work<'_> {
             Err(Failure::Away(_)) => return Ok(None),
             Err(failure) => return self.not_begun(index, &failure).map(Some),
         }
-        self.started().await;
         if self.is_stopped() {
             // The signal to all others came before it was there.
             let signalled = self.shared.engine.signal(name, "SIGTERM").await;
@@ -204,13 +201,5 @@ impl Work<'_> {
         }
         let who = self.container(index).map_or("", |container| container.name.as_str());
         Err(Halt::Refused(format!("{who}: the container engine refused: {text}")))
-    }
-}
-
-/// Waits that long; for ever when there is no limit.
-async fn within(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
     }
 }

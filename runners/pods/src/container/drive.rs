@@ -36,7 +36,6 @@ pub(super) async fn drive(
     let host = shared.process.host().to_owned();
     running.tell(&spec.id, &Observation::Started { at: note.started_at, host, isolation: None });
     let (stopped, _) = watch::channel(None);
-    let since = note.running_since;
     let work = Work {
         shared,
         spec,
@@ -46,7 +45,6 @@ pub(super) async fn drive(
         note: Mutex::new(note),
         furniture,
         stopped,
-        since: watch::channel(since).0,
     };
     let outcome = tokio::select! {
         outcome = work.run() => outcome,
@@ -95,13 +93,8 @@ fn prepare_blocking(spec: &AttemptSpec, guest: &mut Guest) -> Prepared {
         None => {
             let built = pod::build(spec, &pod::PodOptions::default());
             let pod = built.map_err(|error| (error.to_string(), Reason::NotStarted))?;
-            let note = Note {
-                pod,
-                started_at: Timestamp::now(),
-                running_since: None,
-                furnished: false,
-                containers: Default::default(),
-            };
+            let note =
+                Note { pod, started_at: Timestamp::now(), furnished: false, containers: Default::default() };
             guest.keep(NOTE, &note).map_err(not_started)?;
             note
         }
@@ -137,12 +130,11 @@ async fn stop(work: &Work<'_>) -> std::convert::Infallible {
     }
 }
 
-/// Returns once the deadline has passed. It counts from the start of the first container.
+/// Returns once the deadline has passed. It counts from when the attempt was taken on, with the fetching of images in
+/// it, as the kubelet counts from a pod's `startTime`.
 async fn deadline(work: &Work<'_>) {
     let Some(timeout) = work.spec.timeout else { return std::future::pending().await };
-    let mut since = work.since.subscribe();
-    let started = since.wait_for(Option::is_some).await.ok().and_then(|started| *started);
-    let Some(started) = started else { return std::future::pending().await };
+    let started = work.note.lock().await.started_at;
     let passed = Timestamp::now().duration_since(started);
     let left = timeout.saturating_sub(Duration::try_from(passed).unwrap_or_default());
     tokio::time::sleep(left).await;

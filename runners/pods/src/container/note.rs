@@ -16,10 +16,8 @@ pub(super) const NOTE: &str = "pod.json";
 #[serde(rename_all = "camelCase")]
 pub(super) struct Note {
     pub(super) pod: Pod,
+    /// When the attempt was taken on.
     pub(super) started_at: Timestamp,
-    /// When the first container was started.
-    #[serde(default)]
-    pub(super) running_since: Option<Timestamp>,
     /// Scripts and input artifacts are in place.
     #[serde(default)]
     pub(super) furnished: bool,

@@ -40,8 +40,6 @@ pub(super) struct Work<'a> {
     pub(super) furniture: Vec<Furniture>,
     /// Why it is being ended from outside, once it is.
     pub(super) stopped: watch::Sender<Option<Reason>>,
-    /// When the first container was started.
-    pub(super) since: watch::Sender<Option<Timestamp>>,
 }
 
 /// What became of an attempt to start a container.
@@ -294,14 +292,6 @@ impl Work<'_> {
         }
         probe::ready(engine, &name, &ip, container).await;
         self.running.tell(&self.spec.id, &Observation::Ready { at: Timestamp::now(), ip });
-    }
-
-    /// The first container was started: the deadline counts from here.
-    pub(super) async fn started(&self) {
-        let mut note = self.note.lock().await;
-        let since = *note.running_since.get_or_insert_with(Timestamp::now);
-        self.keep(&note);
-        self.since.send_replace(Some(since));
     }
 
     pub(super) async fn mark(&self, name: &str, change: impl FnOnce(&mut Mark)) {

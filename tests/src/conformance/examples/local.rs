@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::late::{LateImages, is_late};
 use super::steps;
 use super::subject::{Scene, phase};
 use crate::conformance::facts::judge;
@@ -37,12 +38,23 @@ pub(super) fn run_case(index: &Index, case: &Case) -> (Outcome, Vec<String>) {
     {
         return (Outcome::Failed(vec![format!("{}: {error}", settings.display())]), Vec::new());
     }
+    // Dropped before the scene, in whose home they are.
+    let late = match is_late(case).then(|| LateImages::start(scene.home.folder())) {
+        Some(Ok(None)) => {
+            let why = "needs podman and docker-registry: its image has to arrive late";
+            return (Outcome::Skipped(why.to_owned()), Vec::new());
+        }
+        Some(Ok(Some(late))) => Some(late),
+        Some(Err(why)) => return (Outcome::Failed(vec![why]), Vec::new()),
+        None => None,
+    };
     let result = if case.list("script").is_empty() {
         filed(index, case, &mut scene)
     } else {
         steps::script(index, case, &mut scene)
     };
     scene.end();
+    drop(late);
     let outcome = result.unwrap_or_else(|why| Outcome::Failed(vec![why]));
     (outcome, scene.sketch())
 }

@@ -2,6 +2,7 @@
 //! Runs those of the classes `local` and `cli` with the built binary; the others are linted and planned.
 
 mod cron;
+mod late;
 mod lint;
 mod local;
 mod steps;
