@@ -5,20 +5,31 @@ use super::ast::{Ast, Def, Part, Pattern};
 use super::{builtins, prelude};
 
 /// Names in sight: functions with their numbers of arguments, and variables.
-#[derive(Clone, Default)]
-struct Scope {
-    functions: Vec<(String, usize)>,
-    variables: Vec<String>,
+#[derive(Default)]
+struct Scope<'a> {
+    functions: Vec<(&'a str, usize)>,
+    variables: Vec<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    /// Looks at something, and forgets the names that came into sight for it.
+    fn inside(&mut self, look: impl FnOnce(&mut Self) -> Result<(), String>) -> Result<(), String> {
+        let (functions, variables) = (self.functions.len(), self.variables.len());
+        let looked = look(self);
+        self.functions.truncate(functions);
+        self.variables.truncate(variables);
+        looked
+    }
 }
 
 /// Whether a filter names only what exists.
 pub(super) fn check(program: &Ast) -> Result<(), String> {
     let mut scope = Scope::default();
-    scope.functions.extend(prelude::definitions()?.iter().map(|def| (def.name.clone(), def.params.len())));
-    walk(program, &scope)
+    scope.functions.extend(prelude::definitions()?.iter().map(|def| (def.name.as_str(), def.params.len())));
+    walk(program, &mut scope)
 }
 
-fn walk(ast: &Ast, scope: &Scope) -> Result<(), String> {
+fn walk<'a>(ast: &'a Ast, scope: &mut Scope<'a>) -> Result<(), String> {
     match ast {
         Ast::Identity
         | Ast::Recurse
@@ -35,7 +46,7 @@ fn walk(ast: &Ast, scope: &Scope) -> Result<(), String> {
                 Part::Value(ast) => walk(ast, scope),
             })
         }
-        Ast::Var(name) if scope.variables.contains(name) => Ok(()),
+        Ast::Var(name) if scope.variables.contains(&name.as_str()) => Ok(()),
         Ast::Var(name) => Err(format!("jq: ${name} is not defined")),
         Ast::Each(a) | Ast::Neg(a) | Ast::Label(_, a) => walk(a, scope),
         Ast::List(a) => a.iter().try_for_each(|a| walk(a, scope)),
@@ -57,22 +68,23 @@ fn walk(ast: &Ast, scope: &Scope) -> Result<(), String> {
         }
         Ast::As(source, pattern, body) => {
             walk(source, scope)?;
-            walk(body, &bound(pattern, scope)?)
+            bound(pattern, scope, |scope| walk(body, scope))
         }
         Ast::Reduce(source, pattern, first, update) => {
             walk(source, scope)?;
             walk(first, scope)?;
-            walk(update, &bound(pattern, scope)?)
+            bound(pattern, scope, |scope| walk(update, scope))
         }
         Ast::Foreach(source, pattern, first, update, extract) => {
             walk(source, scope)?;
             walk(first, scope)?;
-            let scope = bound(pattern, scope)?;
-            [update].into_iter().chain(extract).try_for_each(|x| walk(x, &scope))
+            bound(pattern, scope, |scope| {
+                [update].into_iter().chain(extract).try_for_each(|x| walk(x, scope))
+            })
         }
         Ast::Define(def, rest) => define(def, rest, scope),
         Ast::Call(name, arguments) => {
-            let known = (name.clone(), arguments.len());
+            let known = (name.as_str(), arguments.len());
             if !scope.functions.contains(&known) && !builtins::exists(name, arguments.len()) {
                 return Err(format!("jq: {name}/{} is not defined", arguments.len()));
             }
@@ -86,35 +98,43 @@ fn format(name: &str) -> Result<(), String> {
     if known.contains(&name) { Ok(()) } else { Err(format!("jq: @{name} is not a format")) }
 }
 
-fn define(def: &Def, rest: &Ast, scope: &Scope) -> Result<(), String> {
-    let mut scope = scope.clone();
-    scope.functions.push((def.name.clone(), def.params.len()));
-    let mut inner = scope.clone();
-    for param in &def.params {
-        let name = param.trim_start_matches('$');
-        inner.functions.push((name.to_owned(), 0));
-        if param.starts_with('$') {
-            inner.variables.push(name.to_owned());
-        }
-    }
-    walk(&def.body, &inner)?;
-    walk(rest, &scope)
+fn define<'a>(def: &'a Def, rest: &'a Ast, scope: &mut Scope<'a>) -> Result<(), String> {
+    scope.inside(|scope| {
+        scope.functions.push((def.name.as_str(), def.params.len()));
+        scope.inside(|scope| {
+            for param in &def.params {
+                let name = param.trim_start_matches('$');
+                scope.functions.push((name, 0));
+                if param.starts_with('$') {
+                    scope.variables.push(name);
+                }
+            }
+            walk(&def.body, scope)
+        })?;
+        walk(rest, scope)
+    })
 }
 
-fn bound(pattern: &Pattern, scope: &Scope) -> Result<Scope, String> {
-    let mut scope = scope.clone();
-    bind(pattern, &mut scope)?;
-    Ok(scope)
+/// Looks at what stands behind a pattern, with its variables in sight.
+fn bound<'a>(
+    pattern: &'a Pattern,
+    scope: &mut Scope<'a>,
+    look: impl FnOnce(&mut Scope<'a>) -> Result<(), String>,
+) -> Result<(), String> {
+    scope.inside(|scope| {
+        bind(pattern, scope)?;
+        look(scope)
+    })
 }
 
-fn bind(pattern: &Pattern, scope: &mut Scope) -> Result<(), String> {
+fn bind<'a>(pattern: &'a Pattern, scope: &mut Scope<'a>) -> Result<(), String> {
     match pattern {
-        Pattern::Var(name) => scope.variables.push(name.clone()),
+        Pattern::Var(name) => scope.variables.push(name),
         Pattern::List(list) => list.iter().try_for_each(|pattern| bind(pattern, scope))?,
         Pattern::Map(entries) => {
             for (key, var, inner) in entries {
                 walk(key, scope)?;
-                scope.variables.extend(var.clone());
+                scope.variables.extend(var.as_deref());
                 inner.iter().try_for_each(|pattern| bind(pattern, scope))?;
             }
         }

@@ -91,21 +91,12 @@ impl<'a> Env<'a> {
     pub(super) fn with(&self, what: Bound<'a>) -> Self {
         Self(Some(Rc::new(Binding { what, outer: self.clone() })))
     }
-
-    pub(super) fn find<T>(&self, mut pick: impl FnMut(&Rc<Binding<'a>>) -> Option<T>) -> Option<T> {
-        let mut env = self;
-        while let Some(binding) = &env.0 {
-            if let Some(found) = pick(binding) {
-                return Some(found);
-            }
-            env = &binding.outer;
-        }
-        None
-    }
 }
 
 /// Steps that writing a value out is worth.
 const WRITING: u64 = 8;
+/// Names that are passed in a step when one is looked up.
+const NAMES: u64 = 8;
 
 /// The budget of a run.
 pub(super) struct Machine {
@@ -153,6 +144,22 @@ impl Machine {
             }
             None => Err(Stop::Limit(format!("the filter takes more than {STEPS_LIMIT} steps"))),
         }
+    }
+
+    /// What a name means, the innermost first; paid for by how many names are passed.
+    pub(super) fn find<'a, T>(
+        &mut self,
+        env: &Env<'a>,
+        mut pick: impl FnMut(&Rc<Binding<'a>>) -> Option<T>,
+    ) -> Result<Option<T>, Stop> {
+        let (mut env, mut found, mut passed) = (env, None, 0);
+        while let Some(binding) = env.0.as_ref().filter(|_| found.is_none()) {
+            found = pick(binding);
+            passed += 1;
+            env = &binding.outer;
+        }
+        self.pay(passed / NAMES)?;
+        Ok(found)
     }
 
     /// Hands out a new value, and pays for it.
@@ -222,10 +229,10 @@ impl Machine {
                 self.give(input, J::str(&text), out)
             }
             Ast::Var(name) => {
-                let found = env.find(|binding| match &binding.what {
+                let found = self.find(env, |binding| match &binding.what {
                     Bound::Var(var, value) if var == name => Some(value.clone()),
                     _ => None,
-                });
+                })?;
                 match found {
                     Some(value) => self.give(input, value, out),
                     None => Err(Stop::Limit(format!("${name} is not defined"))),
@@ -374,10 +381,10 @@ impl Machine {
                 }
             }
             Ast::Break(name) => {
-                let found = env.find(|binding| match &binding.what {
+                let found = self.find(env, |binding| match &binding.what {
                     Bound::Label(label, number) if label == name => Some(*number),
                     _ => None,
-                });
+                })?;
                 Err(found.map_or_else(|| Stop::Limit(format!("${name} is no label")), Stop::Break))
             }
             _ => Ok(()),

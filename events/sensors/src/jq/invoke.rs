@@ -17,7 +17,7 @@ impl Machine {
         input: Item,
         out: Out<'_>,
     ) -> Flow {
-        let found = env.find(|binding| match &binding.what {
+        let found = self.find(env, |binding| match &binding.what {
             Bound::Closure(param, body, outer) if *param == name && arguments.is_empty() => {
                 Some(Callee::Closure(body, outer.clone()))
             }
@@ -25,7 +25,7 @@ impl Machine {
                 Some(Callee::Def(def, Env(Some(Rc::clone(binding)))))
             }
             _ => None,
-        });
+        })?;
         match found {
             Some(Callee::Closure(body, outer)) => self.eval(body, &outer, input, out),
             Some(Callee::Def(def, scope)) => self.call_def(def, arguments, scope, env, input, out),
