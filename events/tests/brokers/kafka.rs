@@ -14,7 +14,16 @@ use super::servers::{Keys, Server};
 const GROUP: &str = "runner-test";
 
 async fn connect(server: &Server) -> Kafka {
-    Kafka::builder(format!("127.0.0.1:{}", server.port)).connect().await.unwrap()
+    let mut tries = 0;
+    loop {
+        // on a busy machine a broker that was just started takes its time to answer
+        match Kafka::builder(format!("127.0.0.1:{}", server.port)).connect().await {
+            Ok(kafka) => return kafka,
+            Err(error) if tries == 50 => panic!("{error}"),
+            Err(_) => tries += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 fn source(server: &Server, more: &Value) -> Value {
