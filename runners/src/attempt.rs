@@ -30,6 +30,8 @@ pub(crate) const CONTROL: &str = "control";
 pub(crate) const CANCEL: &str = "cancel.json";
 /// What the step said last while it runs.
 pub(crate) const SIGNAL: &str = "signal.json";
+/// Directory of the marker files with which a paused step goes on.
+pub(crate) const PAUSES: &str = "pause";
 /// Everything of the private root; goes when the attempt has ended.
 pub(crate) const ROOT: &str = "root";
 
@@ -64,6 +66,9 @@ pub(crate) struct Signal {
     pub(crate) progress: Option<(i64, i64)>,
     /// Since when a daemon is ready, and its address.
     pub(crate) ready: Option<(Timestamp, String)>,
+    /// Where it is paused, and how it goes on.
+    #[serde(default)]
+    pub(crate) paused: Option<String>,
 }
 
 /// An open attempt directory.

@@ -71,6 +71,9 @@ pub(crate) struct Job {
     pub(crate) applets: bool,
     /// Where a typed step leaves its report; nothing for programs.
     pub(crate) report: Option<String>,
+    /// Main may be held for somebody who looks at it.
+    #[serde(default)]
+    pub(crate) pauses: bool,
     /// Somebody may write to the progress file.
     pub(crate) progress: bool,
     /// Main is a daemon: it is ready long before it ends.
@@ -118,6 +121,32 @@ pub(crate) struct Process {
     /// In-place retries of a container set.
     pub(crate) retries: u32,
     pub(crate) retry_wait_ms: u64,
+}
+
+/// Where a step can be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Before its command.
+    Before,
+    /// After it.
+    After,
+}
+
+impl Pause {
+    /// The variable that asks for it, with the value `true`, as in Argo.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::Before => "ARGO_DEBUG_PAUSE_BEFORE",
+            Self::After => "ARGO_DEBUG_PAUSE_AFTER",
+        }
+    }
+}
+
+impl Process {
+    /// It is to be held there.
+    pub(crate) fn pauses(&self, at: Pause) -> bool {
+        self.env.iter().any(|(name, value)| name == at.variable() && value == "true")
+    }
 }
 
 /// A file with its content, such as a script.

@@ -145,9 +145,9 @@ pub enum Isolation {
 /// What happened to an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// It does not run yet, and why; told when that changes.
+    /// It does not run yet, or is paused, and why; told when that changes.
     Waiting {
-        /// What it waits for, in Argo's form: `ImagePullBackOff: Back-off pulling image "x"`.
+        /// What it waits for, in Argo's form: `ImagePullBackOff: Back-off pulling image "x"`. Empty: for nothing any more.
         message: String,
     },
     /// It runs.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::Processes;
 use common::conformance::{Subject, attempt, channel, finished, next, run, script};
-use runner_runners::{ExitPhase, IsolationChoice, Observation};
+use runner_runners::{AttemptId, ExitPhase, IsolationChoice, LogQuery, Observation, Reason};
 use runner_workflows::spec::Template;
 
 const MODES: [IsolationChoice; 2] = [IsolationChoice::Auto, IsolationChoice::Remap];
@@ -87,4 +87,54 @@ async fn a_job_that_cannot_be_read_leaves_a_record_that_says_so() {
     let exit = run(&runner, attempt(&processes, "damaged", script("true"))).await;
     assert_eq!(exit.phase, ExitPhase::Error);
     assert!(exit.message.contains("the job of the supervisor cannot be read"), "{}", exit.message);
+}
+
+/// Waits until a step says where it is paused, looks, and lets it go on.
+async fn paused_at(
+    events: &mut tokio::sync::mpsc::UnboundedReceiver<(AttemptId, Observation)>,
+    place: &str,
+) -> std::path::PathBuf {
+    let seen =
+        next(events, |o| matches!(o, Observation::Waiting { message } if message.contains(place))).await;
+    let Observation::Waiting { message } = seen else { unreachable!() };
+    message.rsplit("touch ").next().unwrap().into()
+}
+
+#[tokio::test]
+async fn a_step_is_paused_before_and_after_its_command_also_for_the_next_engine() {
+    for isolation in MODES {
+        let processes = Processes::new(isolation);
+        let runner = processes.runner();
+        let mut template = script("echo done");
+        let asked = ["ARGO_DEBUG_PAUSE_BEFORE", "ARGO_DEBUG_PAUSE_AFTER"];
+        let env = asked.map(|name| serde_json::json!({"name": name, "value": "true"}));
+        template.script.as_mut().unwrap().env = serde_json::from_value(serde_json::json!(env)).unwrap();
+        let mut spec = attempt(&processes, "paused", template);
+        // Whoever looks has no hurry.
+        spec.timeout = Some(Duration::from_millis(1));
+        let (sink, mut events) = channel();
+        runner.ensure(spec.clone(), sink).await.unwrap();
+        let marker = paused_at(&mut events, "before its command").await;
+        let lines = runner.logs(&spec.id, LogQuery::default()).await.unwrap().collect().await.unwrap();
+        assert!(lines.is_empty(), "it has not begun: {lines:?}");
+        drop(runner);
+        let again = processes.runner();
+        let (sink, mut events) = channel();
+        again.ensure(spec.clone(), sink).await.unwrap();
+        assert_eq!(paused_at(&mut events, "before its command").await, marker);
+        std::fs::write(marker, "").unwrap();
+        let marker = paused_at(&mut events, "after its command").await;
+        let lines = again.logs(&spec.id, LogQuery::default()).await.unwrap().collect().await.unwrap();
+        assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["done"]);
+        std::fs::write(marker, "").unwrap();
+        let exit = finished(&mut events).await;
+        assert_eq!((exit.phase, exit.outputs.result.as_deref()), (ExitPhase::Succeeded, Some("done")));
+        // One that is cancelled while it is paused ends.
+        spec.id.attempt = 1;
+        let (sink, mut events) = channel();
+        again.ensure(spec.clone(), sink).await.unwrap();
+        paused_at(&mut events, "before its command").await;
+        again.cancel(&spec.id, Duration::from_millis(100)).await.unwrap();
+        assert_eq!(finished(&mut events).await.reason, Some(Reason::Cancelled));
+    }
 }

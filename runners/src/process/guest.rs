@@ -487,6 +487,7 @@ fn job(shared: &Shared, spec: &AttemptSpec) -> Job {
         applets: false,
         report: None,
         memory_bytes: None,
+        pauses: false,
         progress: false,
         daemon: None,
         secrets: Vec::new(),

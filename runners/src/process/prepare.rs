@@ -93,6 +93,7 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
     hidden.retain(|dir| spec.share_cwd.as_ref().is_none_or(|shared| !shared.starts_with(dir)));
     let (files, binds) = (maker.files, maker.volumes.binds);
     let secrets = secrets.seen();
+    let pauses = signals::pauses(template);
     let mut job = Job {
         id: spec.id.clone(),
         boot_id: shared.boot_id.clone(),
@@ -105,7 +106,11 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         inputs: template.inputs.artifacts.clone(),
         outputs: template.outputs.clone(),
         capture_result: spec.capture_result,
-        timeout_ms: spec.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        // As in Argo: whoever looks at a step has no hurry.
+        timeout_ms: spec
+            .timeout
+            .filter(|_| !pauses)
+            .map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
         grace_ms: u64::try_from(shared.config.grace.as_millis()).unwrap_or(u64::MAX),
         drain_ms: u64::try_from(shared.config.drain.as_millis()).unwrap_or(u64::MAX),
         nice: shared.config.nice,
@@ -124,6 +129,7 @@ pub(super) fn prepare(shared: &Shared, spec: &AttemptSpec, path: &Path) -> Resul
         hidden,
         applets: false,
         memory_bytes,
+        pauses,
         progress: signals::progress(template),
         daemon: signals::daemon(template),
         report: typed::kind(template).map(|_| typed::REPORT_PATH.to_owned()),

@@ -172,6 +172,11 @@ fn say(id: &AttemptId, sink: &Sink, before: &Signal, said: &Signal) {
         // See `join`.
         let _ = sink.send((id.clone(), Observation::Progress { done, total }));
     }
+    if said.paused != before.paused {
+        // See `join`.
+        let _ = sink
+            .send((id.clone(), Observation::Waiting { message: said.paused.clone().unwrap_or_default() }));
+    }
     if let Some((at, ip)) = said.ready.clone().filter(|_| said.ready != before.ready) {
         // See `join`.
         let _ = sink.send((id.clone(), Observation::Ready { at, ip }));

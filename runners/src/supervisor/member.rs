@@ -68,8 +68,15 @@ pub(super) enum Role {
 
 pub(super) enum State {
     Waiting,
-    Running { pid: Pid, pidfd: OwnedFd },
-    Draining { code: i32, until: Duration },
+    Running {
+        pid: Pid,
+        pidfd: OwnedFd,
+    },
+    /// It has ended, and its output is waited for; without an end while it is paused.
+    Draining {
+        code: i32,
+        until: Duration,
+    },
     Done,
 }
 

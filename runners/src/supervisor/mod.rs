@@ -12,6 +12,7 @@ mod member;
 mod memory;
 mod mounts;
 mod outputs;
+mod pause;
 mod places;
 mod pump;
 mod report;

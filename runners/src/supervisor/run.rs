@@ -14,13 +14,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, kill_pro
 use super::clock::{Clock, timespec};
 use super::member::{Member, Ran, Readiness, Role, State, Stopped, is_result, members};
 use super::memory::Memory;
+use super::pause::Pauses;
 use super::places::Places;
 use super::pump::LastBytes;
 use super::signal::{self, Signals};
 use super::spawn::{NotStarted, spawn};
 use crate::attempt::{AttemptDir, CANCEL, CancelWish};
 use crate::error::Doing;
-use crate::job::{HOME_PATH, Job};
+use crate::job::{HOME_PATH, Job, Pause};
 use crate::limits::{RESULT_BYTES, SWEEP};
 use crate::mask::Masks;
 use crate::sweep::{Home, Mark, kill_all};
@@ -42,6 +43,7 @@ struct Supervisor<'a> {
     kill_at: Option<Duration>,
     mark: Mark,
     signals: Option<Signals<'a>>,
+    pauses: Pauses<'a>,
     memory: Option<&'a mut Memory>,
     buffer: Vec<u8>,
     masks: &'a Masks,
@@ -73,6 +75,7 @@ pub(super) fn run(job: &Job, setting: &Setting<'_>, memory: Option<&mut Memory>)
         kill_at: None,
         mark: mark(setting.dir, setting.isolation),
         signals: signal::wanted(job).then(|| Signals::new(attempt)),
+        pauses: Pauses::new(attempt, setting.dir),
         memory,
         buffer: vec![0; 64 << 10],
         masks: setting.masks,
@@ -119,11 +122,23 @@ impl Supervisor<'_> {
             self.kill_leftovers();
         }
         self.poll(now)?;
+        self.settle();
+        let paused = self.paused();
         if let Some(signals) = &mut self.signals {
             signals.look(self.places);
+            signals.paused(paused);
         }
-        self.settle();
         Ok(())
+    }
+
+    /// What the first container that is held waits for.
+    fn paused(&self) -> Option<String> {
+        let mut held = self.members.iter().filter_map(|member| match member.state {
+            State::Waiting if self.stopped.is_none() => self.pauses.hold(member, Pause::Before),
+            State::Draining { until: Duration::MAX, .. } => self.pauses.hold(member, Pause::After),
+            State::Waiting | State::Running { .. } | State::Draining { .. } | State::Done => None,
+        });
+        if self.job.pauses { held.next() } else { None }
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -166,6 +181,9 @@ impl Supervisor<'_> {
                 Some(_) => return Readiness::Later,
                 None => return Readiness::Never,
             }
+        }
+        if self.job.pauses && self.pauses.hold(member, Pause::Before).is_some() {
+            return Readiness::Later;
         }
         Readiness::Now
     }
@@ -367,7 +385,13 @@ impl Supervisor<'_> {
         for member in &mut self.members {
             if let State::Draining { code, until } = member.state {
                 let complete = member.pipes.iter().all(Option::is_none);
-                if complete || now >= until {
+                if !complete && now < until {
+                    continue;
+                }
+                let held = self.job.pauses && !stopped && self.pauses.hold(member, Pause::After).is_some();
+                if held {
+                    member.state = State::Draining { code, until: Duration::MAX };
+                } else {
                     member.end(code, now, stopped);
                 }
             }

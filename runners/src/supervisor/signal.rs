@@ -1,4 +1,4 @@
-//! What a step says while it runs: its progress (`ARGO_PROGRESS_FILE`), and that a daemon is ready to serve.
+//! What a step says while it runs: its progress (`ARGO_PROGRESS_FILE`), that a daemon is ready to serve, that it is paused.
 //! Tells nobody: it leaves `signal.json` in the attempt's directory, which the engine watches.
 
 use std::io::{Read, Write};
@@ -66,6 +66,14 @@ impl<'a> Signals<'a> {
         let progress = progress(places);
         if progress.is_some() && progress != self.said.progress {
             self.said.progress = progress;
+            self.say();
+        }
+    }
+
+    /// Says where the step is paused, when that is new.
+    pub(super) fn paused(&mut self, paused: Option<String>) {
+        if self.said.paused != paused {
+            self.said.paused = paused;
             self.say();
         }
     }
@@ -235,7 +243,7 @@ fn how(probe: &Value, process: &Process, places: &Places) -> How {
 
 /// Whether anybody has to look for signals of a job.
 pub(super) fn wanted(job: &Job) -> bool {
-    job.progress || job.daemon.is_some()
+    job.progress || job.pauses || job.daemon.is_some()
 }
 
 #[cfg(test)]

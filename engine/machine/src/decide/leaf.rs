@@ -19,7 +19,7 @@ impl Turn<'_> {
         }
         match what {
             Observed::Waiting { message } => {
-                if state == AttemptState::Intended {
+                if !matches!(state, AttemptState::Cancelling { .. }) {
                     self.say(ix, message);
                 }
             }
@@ -74,7 +74,7 @@ impl Turn<'_> {
         }
     }
 
-    /// What a node that does not run yet waits for; as often as it changes, and no fact without a change.
+    /// What a node that does not run yet, or is paused, waits for; as often as it changes, and no fact without a change.
     fn say(&mut self, ix: NodeIx, message: String) {
         if self.status.node(ix).is_some_and(|node| node.message != message) {
             let message = Some(message);

@@ -192,7 +192,7 @@ templates:
 }
 
 #[test]
-fn what_a_node_waits_for_is_its_message_until_it_runs_and_no_fact_comes_twice() {
+fn what_a_node_waits_for_is_its_message_until_it_goes_on_and_no_fact_comes_twice() {
     let mut run =
         Run::new("entrypoint: main\ntemplates:\n- {name: main, container: {image: x, command: [run]}}")
             .hold("wf");
@@ -212,8 +212,23 @@ fn what_a_node_waits_for_is_its_message_until_it_runs_and_no_fact_comes_twice() 
     let (at, host) = (run.now, "h".into());
     run.feed(Input::Observed { node, attempt: 0, what: Observed::Running { at, host } });
     assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Running, ""));
+    // Paused for somebody who looks at it.
+    run.feed(waits("paused before its command"));
+    assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Running, "paused before its command"));
+    run.feed(waits(""));
+    assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Running, ""));
+    run.feed(waits("paused after its command"));
+    let what = Observed::Finished {
+        phase: P::Succeeded,
+        message: String::new(),
+        outputs: Default::default(),
+        started_at: None,
+        finished_at: run.now,
+    };
+    run.feed(Input::Observed { node, attempt: 0, what });
+    run.ends(W::Succeeded);
     run.feed(waits("late"));
-    assert_eq!(run.node("wf").message, "", "it runs");
+    assert_eq!((run.phase("wf"), run.node("wf").message.as_str()), (P::Succeeded, ""), "it is over");
     run.replays();
 }
 

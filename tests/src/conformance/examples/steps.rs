@@ -7,8 +7,8 @@ use runner_fake_driver::FakeDriver;
 use serde_json::{Value, json};
 
 use super::local::LIMIT;
-use super::subject::Scene;
-use crate::conformance::facts::judge;
+use super::subject::{Scene, reached};
+use crate::conformance::facts::{judge, node_list};
 use crate::conformance::index::{Case, Index};
 use crate::conformance::outcome::Outcome;
 use crate::objects::{BUCKET, FakeS3, KEYS};
@@ -299,11 +299,17 @@ pub(super) fn drive(steps: &[Value], scene: &mut Scene) -> Result<Option<String>
             "submit" => {}
             "wait" => {
                 let until = text(step, "until");
-                if until == "paused" {
-                    return Ok(Some("a pause of the debugger is not built in yet".to_owned()));
+                if until == "paused" && paused(scene)?.is_some() {
+                    continue;
                 }
                 if !scene.wait(until, &[], LIMIT)? {
                     return Err(format!("never `{until}`: {:?}", scene.sketch()));
+                }
+            }
+            // Before and after are one step of a script.
+            "continue-debug-pause" => {
+                while let Some(marker) = paused(scene)? {
+                    std::fs::write(&marker, "").map_err(|error| format!("{marker}: {error}"))?;
                 }
             }
             "resume" => {
@@ -325,4 +331,21 @@ pub(super) fn drive(steps: &[Value], scene: &mut Scene) -> Result<Option<String>
         }
     }
     Ok(None)
+}
+
+/// The file with which a step that is paused goes on, as the message of its node says; none when the workflow ends first.
+fn paused(scene: &mut Scene) -> Result<Option<String>, String> {
+    let start = std::time::Instant::now();
+    while start.elapsed() < LIMIT {
+        scene.look()?;
+        let said = node_list(scene.newest()).into_iter().map(|node| text(node, "message"));
+        let mut marker =
+            said.filter_map(|said| said.split_once("to go on: touch ")).map(|(_, marker)| marker.to_owned());
+        match marker.next_back() {
+            Some(marker) if !std::path::Path::new(&marker).exists() => return Ok(Some(marker)),
+            _ if reached(scene.newest(), "completed") => return Ok(None),
+            _ => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+    Err(format!("never paused: {:?}", scene.sketch()))
 }
