@@ -105,6 +105,8 @@ pub struct Append {
     pub locks: Vec<LockChange>,
     /// Commands that these facts answer; they leave the inbox with this commit.
     pub consumed: Vec<CommandId>,
+    /// The stream is finished with these facts: what [`crate::Journal::close`] does, in the same commit.
+    pub closes: bool,
 }
 
 impl Append {
@@ -129,6 +131,7 @@ impl Append {
             create: None,
             locks: Vec::new(),
             consumed: Vec::new(),
+            closes: false,
         }
     }
 }

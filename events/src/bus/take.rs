@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runner_store::{
-    Append, Appended, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, StreamId, Wakeup,
-};
+use runner_store::{Append, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
 
 use super::note::{self};
 use super::{Bus, Error, History, Note, Result, STREAM_KIND, State, stream};
@@ -61,7 +59,7 @@ impl Bus {
         self.event(id).await?;
         let taken = self.take_one(id).await?;
         let notes = [Note::Replayed { by: by.to_owned() }];
-        self.append(&taken.lease.stream, &taken, &notes, Wakeup::At(self.clock.now())).await?;
+        self.append(&taken, &notes, Wakeup::At(self.clock.now())).await?;
         Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
     }
 
@@ -70,8 +68,10 @@ impl Bus {
     /// # Errors
     /// What the store says; then it is taken again later.
     pub async fn settle(&self, taken: Taken, notes: &[Note]) -> Result<()> {
-        self.append(&taken.lease.stream, &taken, notes, Wakeup::Clear).await?;
-        Ok(Journal::close(self.store.as_ref(), &taken.lease.stream, taken.lease.epoch).await?)
+        let mut append = self.noted(&taken, notes)?;
+        append.closes = true;
+        Journal::append(self.store.as_ref(), append).await?;
+        Ok(())
     }
 
     /// Gives an event back, to be taken again not before a time.
@@ -79,7 +79,7 @@ impl Bus {
     /// # Errors
     /// What the store says.
     pub async fn put_back(&self, taken: Taken, at: Timestamp) -> Result<()> {
-        self.append(&taken.lease.stream, &taken, &[], Wakeup::At(at)).await?;
+        self.append(&taken, &[], Wakeup::At(at)).await?;
         Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
     }
 
@@ -99,7 +99,7 @@ impl Bus {
         let taken = self.take_one(id).await?;
         if taken.history.awaited_from().is_some() {
             let now = Wakeup::At(self.clock.now());
-            self.append(&taken.lease.stream, &taken, &[Note::Carried], now).await?;
+            self.append(&taken, &[Note::Carried], now).await?;
         }
         Journal::release(self.store.as_ref(), &[taken.lease]).await?;
         Ok(true)
@@ -113,7 +113,7 @@ impl Bus {
     pub async fn annotate(&self, id: &str, notes: &[Note]) -> Result<()> {
         match self.take_one(id).await {
             Ok(taken) if taken.history.state() == State::Received => {
-                self.append(&taken.lease.stream, &taken, notes, Wakeup::Keep).await?;
+                self.append(&taken, notes, Wakeup::Keep).await?;
                 Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
             }
             Ok(taken) => self.settle(taken, notes).await,
@@ -124,13 +124,17 @@ impl Bus {
         }
     }
 
-    async fn append(&self, stream: &StreamId, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
-        let records = notes.iter().map(note::record).collect::<Result<Vec<NewRecord>>>()?;
-        let mut append = Append::new(stream.clone(), taken.lease.epoch, taken.seq, self.clock.now(), records);
+    async fn append(&self, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
+        let mut append = self.noted(taken, notes)?;
         append.wakeup = wakeup;
-        match Journal::append(self.store.as_ref(), append).await? {
-            Appended::Done(_) | Appended::Exists { .. } => Ok(()),
-        }
+        Journal::append(self.store.as_ref(), append).await?;
+        Ok(())
+    }
+
+    fn noted(&self, taken: &Taken, notes: &[Note]) -> Result<Append> {
+        let records = notes.iter().map(note::record).collect::<Result<Vec<NewRecord>>>()?;
+        let Lease { stream, epoch, .. } = &taken.lease;
+        Ok(Append::new(stream.clone(), *epoch, taken.seq, self.clock.now(), records))
     }
 
     async fn taken(&self, lease: Lease) -> Result<Taken> {

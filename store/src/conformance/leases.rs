@@ -156,6 +156,37 @@ pub async fn closed_streams_rest_until_reopened(pair: Pair) {
     assert_eq!(done(&pair.b, more("w1", Epoch(2), Seq(1))).await, Seq(2));
 }
 
+/// An append that closes does both or nothing, and closes of many streams do not mix.
+pub async fn an_append_can_be_the_last(pair: Pair) {
+    let first = Append { wakeup: Wakeup::At(at(5)), ..create("w1", "a") };
+    done(&pair.a, first).await;
+    let last = |epoch, seq| Append { closes: true, ..more("w1", epoch, seq) };
+    assert!(matches!(pair.a.append(last(Epoch(2), Seq(1))).await, Err(Error::StaleEpoch { .. })));
+    assert!(matches!(pair.a.append(last(Epoch::FIRST, Seq(7))).await, Err(Error::SeqConflict { .. })));
+    assert!(!pair.b.stream(&stream("w1")).await.unwrap().unwrap().closed);
+    // A wakeup of the same append does not outlive it.
+    let last = Append { wakeup: Wakeup::At(at(9)), ..last(Epoch::FIRST, Seq(1)) };
+    assert_eq!(done(&pair.a, last).await, Seq(2));
+    let info = pair.b.stream(&stream("w1")).await.unwrap().unwrap();
+    assert_eq!((info.closed, info.owner, info.due_at), (true, None, None));
+    assert!(matches!(pair.a.append(more("w1", Epoch::FIRST, Seq(2))).await, Err(Error::StaleEpoch { .. })));
+    assert!(pair.b.claim(ClaimRequest::due("b", TTL, at(99), 0)).await.unwrap().is_empty());
+    for uid in ["w2", "w3", "w4"] {
+        done(&pair.a, Append { wakeup: Wakeup::At(at(5)), ..create(uid, "a") }).await;
+    }
+    let (w2, w3, none) = (stream("w2"), stream("w3"), stream("none"));
+    let (once, absent, stale, twice) = tokio::join!(
+        pair.a.close(&w2, Epoch::FIRST),
+        pair.a.close(&none, Epoch::FIRST),
+        pair.a.close(&w3, Epoch(9)),
+        pair.a.close(&w2, Epoch::FIRST),
+    );
+    assert!(once.is_ok() != twice.is_ok(), "one of two closes of a stream: {once:?}, {twice:?}");
+    assert!(matches!(absent, Err(Error::NotFound(_))) && matches!(stale, Err(Error::StaleEpoch { .. })));
+    let open = async |uid: &str| !pair.b.stream(&stream(uid)).await.unwrap().unwrap().closed;
+    assert_eq!((open("w2").await, open("w3").await, open("w4").await), (false, true, true));
+}
+
 /// Earliest first, only what is due and free.
 pub async fn due_streams_come_in_order(pair: Pair) {
     done(&pair.a, create_free("c", Wakeup::At(at(30)))).await;

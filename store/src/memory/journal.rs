@@ -97,10 +97,7 @@ impl Journal for MemoryStore {
 
     fn close<'a>(&'a self, stream: &'a StreamId, epoch: Epoch) -> BoxFuture<'a, Result<()>> {
         self.commit(|state| {
-            let found = state.fenced(stream, epoch)?;
-            found.closed = true;
-            found.lease = None;
-            found.due_at = None;
+            state.fenced(stream, epoch)?.close();
             Ok(())
         })
     }
@@ -279,6 +276,9 @@ impl Stream {
             Wakeup::Keep => {}
             Wakeup::Clear => self.due_at = None,
             Wakeup::At(at) => self.due_at = Some(at),
+        }
+        if append.closes {
+            self.close();
         }
         seq
     }

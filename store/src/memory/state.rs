@@ -46,6 +46,11 @@ impl Stream {
         self.records.last().map_or(Seq::ZERO, |record| record.seq)
     }
 
+    /// It rests until it is opened again.
+    pub(super) fn close(&mut self) {
+        (self.closed, self.lease, self.due_at) = (true, None, None);
+    }
+
     /// Whether somebody may claim the stream.
     pub(super) fn is_free(&self, now: Timestamp, dead_owners: &[String]) -> bool {
         !self.closed && self.lease.as_ref().is_none_or(|lease| has_ended(lease, now, dead_owners))

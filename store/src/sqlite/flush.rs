@@ -94,7 +94,31 @@ pub(super) async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) ->
         script.builder.push(" AND stream = ").push_bind(*stream);
         script.end_statement().await?;
     }
+    write_closed(&mut script, &plan.closed).await?;
     script.send().await
+}
+
+/// Ends streams: no lease, no wakeup, not claimed until they are opened again.
+pub(super) async fn close(connection: &mut SqliteConnection, streams: &[i64]) -> sqlx::Result<()> {
+    let mut script = Script::new(connection, streams.len());
+    write_closed(&mut script, streams).await?;
+    script.send().await
+}
+
+async fn write_closed(script: &mut Script<'_>, streams: &[i64]) -> sqlx::Result<()> {
+    if streams.is_empty() {
+        return Ok(());
+    }
+    for sql in [
+        "UPDATE streams SET closed = 1 WHERE id IN (SELECT value FROM json_each(",
+        "UPDATE leases SET owner = NULL, until = NULL WHERE stream IN (SELECT value FROM json_each(",
+        "DELETE FROM wakeups WHERE stream IN (SELECT value FROM json_each(",
+    ] {
+        script.builder.push(sql);
+        script.builder.push_bind(json(streams.iter().copied())).push("))");
+        script.end_statement().await?;
+    }
+    Ok(())
 }
 
 async fn write_streams(script: &mut Script<'_>, streams: &[NewStream<'_>]) -> sqlx::Result<()> {

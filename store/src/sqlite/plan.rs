@@ -62,6 +62,7 @@ pub(super) struct Plan<'a> {
     pub(super) nodes: BTreeMap<(i64, u32), (&'a NodeRow, i64)>,
     pub(super) wakeups: BTreeMap<i64, Option<i64>>,
     pub(super) consumed: Vec<(i64, i64)>,
+    pub(super) closed: Vec<i64>,
 }
 
 /// What an append may do.
@@ -158,7 +159,7 @@ impl<'a> Plan<'a> {
 
     /// How many rows it adds.
     pub(super) fn rows(&self) -> usize {
-        self.streams.len() + self.records.len() + self.workflows.len() + self.nodes.len()
+        self.streams.len() + self.records.len() + self.workflows.len() + self.nodes.len() + self.closed.len()
     }
 
     /// Whether the append may be written after the ones planned so far.
@@ -231,6 +232,11 @@ impl<'a> Plan<'a> {
             }
         }
         self.consumed.extend(append.consumed.iter().map(|command| (head.id, command.0.cast_signed())));
+        if append.closes {
+            (head.is_leased, head.is_due) = (false, false);
+            self.wakeups.remove(&head.id);
+            self.closed.push(head.id);
+        }
         let last = Seq(head.last_seq);
         self.heads.insert(append.stream.as_str(), head);
         Ok(last)

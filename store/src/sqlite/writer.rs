@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::plan::{Plan, Verdict};
 use super::write::{self, Answer, Write};
 use super::{Options, codes, connect, flush, locks};
-use crate::{Append, Appended, Error, Result, fingerprint, limits, validate};
+use crate::{Append, Appended, Epoch, Error, Result, StreamId, fingerprint, limits, validate};
 
 /// A request and where its answer goes.
 pub(super) struct Request {
@@ -209,7 +209,7 @@ fn group_length(waiting: &[Request]) -> usize {
     waiting.len()
 }
 
-/// Everything before the commit. Runs of appends are planned and written together.
+/// Everything before the commit. Runs of appends are planned and written together, and so are runs of closes.
 async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Result<Vec<Result<Answer>>> {
     let mut results = Vec::with_capacity(writes.len());
     let mut rest = writes;
@@ -219,15 +219,22 @@ async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Resu
     }
     while let Some(first) = rest.first() {
         let appends: Vec<&Append> = rest.iter().map_while(as_append).collect();
-        if appends.is_empty() {
-            results.push(write::run(connection, first).await?);
-        } else {
+        let closes: Vec<(&StreamId, Epoch)> = rest.iter().map_while(as_close).collect();
+        if !appends.is_empty() {
             let plan = Plan::load(connection, &appends, std::mem::take(&mut begin)).await?;
             append_all(connection, &appends, plan, &mut results).await?;
+        } else if !closes.is_empty() {
+            results.extend(write::close(connection, &closes).await?);
+        } else {
+            results.push(write::run(connection, first).await?);
         }
-        rest = rest.get(appends.len().max(1)..).unwrap_or_default();
+        rest = rest.get((appends.len() + closes.len()).max(1)..).unwrap_or_default();
     }
     Ok(results)
+}
+
+fn as_close(write: &Write) -> Option<(&StreamId, Epoch)> {
+    if let Write::Close { stream, epoch } = write { Some((stream, *epoch)) } else { None }
 }
 
 fn as_append(write: &Write) -> Option<&Append> {
