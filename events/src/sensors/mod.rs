@@ -46,7 +46,7 @@ const TTL: std::time::Duration = std::time::Duration::from_secs(15);
 /// Events that are judged together: their facts share commits.
 const BATCH: usize = 64;
 /// Firings performed at the same time.
-const HANDS: usize = 32;
+const HANDS: usize = 64;
 
 /// How sensors are driven.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,7 +143,10 @@ impl Sensors {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                Some(done) = self.performing.join_next() => self.note(done).await,
+                Some(done) = self.performing.join_next() => {
+                    let over = self.over(done);
+                    self.note(over).await;
+                }
                 () = news.notified() => {}
                 () = self.clock.sleep_until(until) => {}
             }
@@ -165,8 +168,9 @@ impl Sensors {
         if !taken.is_empty() {
             self.judge(taken).await?;
         }
-        while let Some(done) = self.performing.try_join_next() {
-            self.note(done).await;
+        if let Some(done) = self.performing.try_join_next() {
+            let over = self.over(done);
+            self.note(over).await;
         }
         let mut next = Timestamp::MAX;
         for name in self.known.keys().cloned().collect::<Vec<_>>() {
@@ -288,7 +292,10 @@ impl Sensors {
         while !self.performing.is_empty() {
             tokio::select! {
                 biased;
-                Some(done) = self.performing.join_next() => self.note(done).await,
+                Some(done) = self.performing.join_next() => {
+                    let over = self.over(done);
+                    self.note(over).await;
+                }
                 () = self.clock.sleep_until(deadline) => break,
             }
         }

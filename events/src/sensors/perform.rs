@@ -1,13 +1,19 @@
 //! Firings: begun durably, performed beside everything else, and what came of them told to the machine.
 //! Neither tries again nor gives up: the machine decides that.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use runner_sensors::machine::{Action, Fact, Input, Replay, firing_key, outstanding};
+use tokio::task::{JoinError, JoinSet};
 
 use super::error::Result;
 use super::{HANDS, Sensors};
 use crate::bus::{History, Note, Outcome};
 use crate::triggers::{Done, Failed, Hands, Order};
+
+/// A firing that is over, or the panic that ended it.
+pub(super) type Over = std::result::Result<Performed, JoinError>;
 
 /// A firing that was performed.
 #[derive(Debug)]
@@ -44,49 +50,86 @@ impl Sensors {
         Ok(())
     }
 
-    /// Tells the machine, and notes it with the events.
-    pub(super) async fn note(&mut self, done: std::result::Result<Performed, tokio::task::JoinError>) {
-        let done = match done {
-            Ok(done) => done,
-            Err(error) => {
+    /// The firings that are over, beginning with one that was waited for.
+    pub(super) fn over(&mut self, first: Over) -> Vec<Over> {
+        let mut all = vec![first];
+        while let Some(next) = self.performing.try_join_next() {
+            all.push(next);
+        }
+        all
+    }
+
+    /// Tells the machines what came of firings, and notes it with the events. All of them at once, so that they share
+    /// commits.
+    pub(super) async fn note(&mut self, over: Vec<Over>) {
+        let mut sensors: BTreeMap<String, Vec<Performed>> = BTreeMap::new();
+        for one in over {
+            match one {
+                Ok(done) => {
+                    self.busy.remove(&busy(&done.sensor, &done.key));
+                    sensors.entry(done.sensor.clone()).or_default().push(done);
+                }
                 // its firing stays busy until the next start, where the machine decides what to do with it
-                tracing::error!(%error, "a trigger panicked");
-                return;
-            }
-        };
-        self.busy.remove(&busy(&done.sensor, &done.key));
-        let now = self.clock.now();
-        let input = match &done.result {
-            Ok(ok) => Input::Succeeded { key: done.key.clone(), result: ok.message.clone() },
-            Err(failed) => Input::Failed {
-                key: done.key.clone(),
-                message: failed.message.clone(),
-                retriable: failed.retriable,
-            },
-        };
-        let Some(known) = self.known.get_mut(&done.sensor) else { return };
-        let facts = match known.turn(self.store.as_ref(), vec![input], now).await {
-            Ok(facts) => facts,
-            Err(error) => {
-                tracing::warn!(sensor = done.sensor, %error, "what a trigger did could not be kept");
-                self.known.remove(&done.sensor);
-                return;
-            }
-        };
-        let again = facts.iter().flatten().any(|fact| matches!(fact, Fact::AttemptFailed { .. }));
-        let outcome = outcome(&done, again);
-        tracing::info!(
-            sensor = done.sensor,
-            trigger = outcome.trigger,
-            ok = outcome.ok,
-            message = outcome.message,
-            "trigger performed"
-        );
-        for id in done.order.firing.events.values() {
-            if let Err(error) = self.bus.annotate(id, &[Note::Acted(outcome.clone())]).await {
-                tracing::warn!(event = id, %error, "not noted with the event");
+                Err(error) => tracing::error!(%error, "a trigger panicked"),
             }
         }
+        // an event is held while notes are added to it: all of one event go together
+        let mut events: BTreeMap<String, Vec<Note>> = BTreeMap::new();
+        for (name, all) in sensors {
+            for (done, outcome) in self.tell(&name, all).await {
+                for id in done.order.firing.events.values() {
+                    events.entry(id.clone()).or_default().push(Note::Acted(outcome.clone()));
+                }
+            }
+        }
+        let mut noting = JoinSet::new();
+        for (id, notes) in events {
+            let bus = self.bus.clone();
+            noting.spawn(async move {
+                let noted = bus.annotate(&id, &notes).await;
+                noted.map_err(|error| tracing::warn!(event = id, %error, "not noted with the event"))
+            });
+        }
+        while noting.join_next().await.is_some() {}
+    }
+
+    /// Tells one machine; what each firing means for its events.
+    async fn tell(&mut self, name: &str, all: Vec<Performed>) -> Vec<(Performed, Outcome)> {
+        let Some(known) = self.known.get_mut(name) else { return Vec::new() };
+        let now = self.clock.now();
+        let facts = match known.turn(self.store.as_ref(), all.iter().map(input).collect(), now).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                tracing::warn!(sensor = name, %error, "what triggers did could not be kept");
+                self.known.remove(name);
+                return Vec::new();
+            }
+        };
+        let told = all.into_iter().zip(facts).map(|(done, facts)| {
+            let again = facts.iter().any(|fact| matches!(fact, Fact::AttemptFailed { .. }));
+            let outcome = outcome(&done, again);
+            tracing::info!(
+                sensor = name,
+                trigger = outcome.trigger,
+                ok = outcome.ok,
+                message = outcome.message,
+                "trigger performed"
+            );
+            (done, outcome)
+        });
+        told.collect()
+    }
+}
+
+/// What the machine is told of a firing.
+fn input(done: &Performed) -> Input {
+    match &done.result {
+        Ok(ok) => Input::Succeeded { key: done.key.clone(), result: ok.message.clone() },
+        Err(failed) => Input::Failed {
+            key: done.key.clone(),
+            message: failed.message.clone(),
+            retriable: failed.retriable,
+        },
     }
 }
 
