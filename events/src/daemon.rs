@@ -1,7 +1,7 @@
 //! The event daemon: event sources of the store in effect, the server, the sensors, and forgetting what is old.
 //! Knows no command line; a daemon that runs is [`Daemon::run`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use runner_controller::{Clock, Controller, Ids, IsDead};
 use runner_runners::typed::HttpPolicy;
 use runner_runners::{Cluster, Objects};
+use runner_sensors::machine::Gate;
 use runner_sensors::spec::EventSource;
 use runner_store::{Catalog, Inbox, Manifest};
 use tokio::sync::Notify;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::bus::{Bus, RETENTION_DAYS, Routes};
 use crate::carriers::{self, Carriers};
 use crate::devctl::Rules;
+use crate::hooks::{Hooks, Pace};
 use crate::ingress::endpoint::{Endpoint, VERIFY, endpoint, receives};
 use crate::ingress::handle::Shared;
 use crate::ingress::limits::{Allowed, Limits};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// What `http` triggers may reach.
     pub http: HttpPolicy,
+    /// How often webhooks at providers are looked at.
+    pub webhook_pace: Pace,
     /// Where Slack's API is, when it is not Slack's own.
     pub slack_api: Option<String>,
     /// Name in leases, when it is not that of the process (tests with several daemons in one).
@@ -80,6 +84,7 @@ impl Default for Settings {
             detached: false,
             cluster: Cluster::default(),
             http: HttpPolicy::default(),
+            webhook_pace: Pace::default(),
             slack_api: None,
             owner: None,
         }
@@ -122,6 +127,8 @@ pub struct Daemon {
     sources: JoinSet<()>,
     carriers: Carriers,
     carrying: carriers::Running,
+    /// Webhooks at providers.
+    hooks: Hooks,
     manifests: Vec<Manifest>,
     /// What is wrong with endpoints, as it was said last.
     closed: Vec<String>,
@@ -157,6 +164,9 @@ impl Daemon {
         let server = server.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
         let (versions, sources) = (BTreeMap::new(), JoinSet::new());
         let (carriers, carrying) = (Carriers::default(), carriers::Running::default());
+        let (objects, clock) = (Arc::clone(&parts.objects), Arc::clone(&parts.clock));
+        let gated = settings.sensors.gate == Gate::Closed;
+        let hooks = Hooks::new(settings.webhook_pace.clone(), objects, clock, gated);
         let mut daemon = Self {
             bus,
             parts,
@@ -168,6 +178,7 @@ impl Daemon {
             sources,
             carriers,
             carrying,
+            hooks,
             manifests: Vec::new(),
             closed: Vec::new(),
         };
@@ -233,6 +244,7 @@ impl Daemon {
                 self.forget().await;
             }
         }
+        self.hooks.finish().await;
         drop(self.server);
         drop(self.carrying);
         self.sources.abort_all();
@@ -290,13 +302,16 @@ impl Daemon {
         Ok(problems)
     }
 
-    /// Opens what receives requests, with the secrets and certificates as they are now. What is wrong, one sentence each.
-    async fn receive(&self) -> Vec<String> {
+    /// Opens what receives requests, with the secrets and certificates as they are now, and keeps its webhooks at the
+    /// providers. What is wrong, one sentence each.
+    async fn receive(&mut self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut endpoints = Vec::new();
         for manifest in &self.manifests {
             self.open(manifest, &mut endpoints, &mut problems);
         }
+        let name = |one: &Endpoint| (one.namespace.clone(), one.source.clone(), one.name.clone());
+        let listening: BTreeSet<_> = endpoints.iter().map(name).collect();
         let table = match Table::new(endpoints.clone()) {
             Ok(table) => table,
             Err(collisions) => {
@@ -308,6 +323,7 @@ impl Daemon {
         for (port, why) in self.server.apply(table).await {
             problems.push(format!("port {port} cannot be listened on: {why}"));
         }
+        problems.extend(self.hooks.apply(&self.manifests, &listening));
         problems
     }
 

@@ -2,7 +2,7 @@
 //! Runs no workflow by itself: it hands them to the controller.
 //!
 //! An event comes in by [`ingress`] or [`sources`], is durable on the [`bus`], judged by [`sensors`], and what fires is
-//! done by [`triggers`]. Between bus and sensors it may travel by an EventBus of [`carriers`]. [`daemon`] puts these together.
+//! done by [`triggers`]. [`hooks`] tells providers where to send. Between bus and sensors it may travel by an EventBus of [`carriers`]. [`daemon`] puts these together.
 
 pub mod bus;
 pub mod carriers;
@@ -10,6 +10,7 @@ mod client;
 pub mod cron;
 pub mod daemon;
 pub mod devctl;
+pub mod hooks;
 pub mod ingress;
 mod kubeconfig;
 pub mod sensors;

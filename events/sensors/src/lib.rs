@@ -6,6 +6,7 @@
 //! - [`event`]: an event; [`filter`]: whether it counts for a dependency and why; [`transform`]: how it changes before.
 //! - [`conditions`]: which dependencies a trigger needs; [`parameter`] and [`trigger`]: what a firing will do.
 //! - [`devctl`]: triggers in one file, in the style of `devctl events`.
+//! - [`forges`]: what a webhook at GitHub or GitLab is made of.
 //! - [`path`], [`dest`], [`template`], [`jq`], [`lua`]: the languages in which values are read, written and computed.
 //! - [`schedule`]: when clocks are due (the language of CronWorkflows); [`duration`]: Go's durations.
 
@@ -18,6 +19,7 @@ pub mod devctl;
 pub mod duration;
 pub mod event;
 pub mod filter;
+pub mod forges;
 pub mod jq;
 pub mod kinds;
 pub mod load;

@@ -269,6 +269,19 @@ fn scheme(config: SourceConfig<'_>, find: &Find<'_>) -> Result<Scheme, Unusable>
     })
 }
 
+/// An annotation of one event, else of the whole source.
+fn annotation<'a>(source: &'a EventSource, event: &str, name: &str) -> Option<&'a str> {
+    let annotations = &source.metadata.annotations;
+    annotations.get(&format!("{name}.{event}")).or_else(|| annotations.get(name)).map(String::as_str)
+}
+
+/// The Secret of the scheme that annotations name for an event; nothing when they name none.
+pub(crate) fn annotated(source: &EventSource, event: &str) -> Option<SecretKeySelector> {
+    annotation(source, event, VERIFY).filter(|scheme| *scheme != "none")?;
+    let (name, key) = annotation(source, event, SECRET)?.split_once('/')?;
+    Some(SecretKeySelector { name: name.to_owned(), key: key.to_owned(), ..SecretKeySelector::default() })
+}
+
 /// Looks for secrets of one event.
 struct Find<'a> {
     source: &'a EventSource,
@@ -310,22 +323,17 @@ impl Find<'_> {
 
     /// The scheme that annotations of the EventSource name.
     fn annotated(&self) -> Result<Option<Scheme>, Unusable> {
-        let annotations = &self.source.metadata.annotations;
-        let get = |name: &str| {
-            annotations.get(&format!("{name}.{}", self.event)).or_else(|| annotations.get(name)).cloned()
-        };
-        let Some(scheme) = get(VERIFY) else { return Ok(None) };
+        let Some(scheme) = annotation(self.source, self.event, VERIFY) else { return Ok(None) };
         if scheme == "none" {
             return Ok(Some(Scheme::Open));
         }
-        let secret =
-            get(SECRET).ok_or_else(|| self.unusable(format!("{VERIFY} needs {SECRET}: NAME/KEY")))?;
-        let (name, key) =
-            secret.split_once('/').ok_or_else(|| self.unusable(format!("{SECRET}: write NAME/KEY")))?;
-        let selector =
-            SecretKeySelector { name: name.to_owned(), key: key.to_owned(), ..SecretKeySelector::default() };
+        if annotation(self.source, self.event, SECRET).is_none() {
+            return Err(self.unusable(format!("{VERIFY} needs {SECRET}: NAME/KEY")));
+        }
+        let selector = annotated(self.source, self.event)
+            .ok_or_else(|| self.unusable(format!("{SECRET}: write NAME/KEY")))?;
         let secrets = self.secrets(&selector)?;
-        named(&scheme, secrets).map(Some).map_err(|what| self.unusable(what))
+        named(scheme, secrets).map(Some).map_err(|what| self.unusable(what))
     }
 }
 

@@ -63,9 +63,17 @@ pub(crate) struct Running {
     pub(crate) problems: Vec<String>,
     pub(crate) task: tokio::task::JoinHandle<()>,
     pub(crate) controller: Controller,
+    stop: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Running {
+    /// Ends as after Ctrl-C.
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+        drop(self.controller);
+    }
+
     pub(crate) async fn kill(self) {
         self.task.abort();
         drop(self.task.await);
@@ -91,6 +99,10 @@ impl Lab {
             at: jiff::Timestamp::now(),
         };
         Catalog::put_manifest(self.store.as_ref(), manifest).await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        Catalog::delete_manifest(self.store.as_ref(), kind, "argo-events", name).await.unwrap();
     }
 
     pub(crate) async fn start(&self, gate: Gate) -> Running {
@@ -123,8 +135,13 @@ impl Lab {
         change(&mut settings);
         let (daemon, problems) = Daemon::start(parts, settings).await.unwrap();
         let address = daemon.address();
-        let task = tokio::spawn(daemon.run(std::future::pending()));
-        Running { address, problems, task, controller }
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(daemon.run(async move {
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }));
+        Running { address, problems, task, controller, stop }
     }
 
     pub(crate) fn bus(&self) -> Bus {

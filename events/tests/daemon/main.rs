@@ -4,8 +4,10 @@
 
 mod bodies;
 mod events;
+mod fake_forges;
 #[path = "../brokers/fake_kafka.rs"]
 mod fake_kafka;
+mod hooks;
 mod kafka;
 mod lab;
 mod limits;

@@ -30,13 +30,8 @@ const POD_FIELDS: [&str; 14] = [
     "replicas",
     "revisionHistoryLimit",
 ];
-/// Settings with which a source would make its webhook at the provider.
-const HOOK_FIELDS: [(&str, &str); 11] = [
-    ("github", "apiToken"),
-    ("github", "githubApp"),
-    ("github", "deleteHookOnFinish"),
-    ("gitlab", "accessToken"),
-    ("gitlab", "deleteHookOnFinish"),
+/// Settings with which a source would make its webhook at the provider, where that is not built in.
+const HOOK_FIELDS: [(&str, &str); 6] = [
     ("bitbucket", "auth"),
     ("bitbucket", "deleteHookOnFinish"),
     ("bitbucketserver", "accessToken"),

@@ -4,6 +4,7 @@
 mod bus;
 mod data;
 mod effect;
+mod forge;
 mod known;
 mod parameters;
 mod report;

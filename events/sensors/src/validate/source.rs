@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::forge;
 use super::report::{At, Report};
 use super::source_parts::{basic, interval, paths, rule, sasl, tls, watch, webhook};
 use crate::kinds::{SourceConfig, SourceEvent};
@@ -10,8 +11,7 @@ use crate::schedule::Schedule;
 use crate::selector;
 use crate::source_filter;
 use crate::spec::{
-    AmqpEventSource, CalendarEventSource, EventSource, GithubEventSource, HdfsEventSource, KafkaEventSource,
-    ResourceEventSource,
+    AmqpEventSource, CalendarEventSource, EventSource, HdfsEventSource, KafkaEventSource, ResourceEventSource,
 };
 
 pub(super) fn check(report: &mut Report<'_>, source: &EventSource) {
@@ -61,12 +61,8 @@ fn listeners(report: &mut Report<'_>, at: &At, event: &SourceEvent<'_>) {
     let place = if report.has(&place) { place } else { at.clone() };
     match event.config {
         SourceConfig::Webhook(_) => {}
-        SourceConfig::Github(source) => github(report, at, source),
-        SourceConfig::Gitlab(source) => {
-            rule(report, at, !source.events.is_empty(), "events can't be empty");
-            rule(report, at, !source.gitlab_base_url.is_empty(), "gitlab base url can't be empty");
-            rule(report, at, source.access_token.is_some(), "access token can't be nil");
-        }
+        SourceConfig::Github(source) => forge::github(report, at, source),
+        SourceConfig::Gitlab(source) => forge::gitlab(report, at, source),
         SourceConfig::Bitbucket(source) => {
             let one = !source.owner.is_empty() && !source.repository_slug.is_empty();
             rule(report, at, one || !source.repositories.is_empty(), "at least one repository is required");
@@ -119,34 +115,6 @@ fn listeners(report: &mut Report<'_>, at: &At, event: &SourceEvent<'_>) {
         _ => return,
     }
     webhook(report, &place, listener.as_ref());
-}
-
-fn github(report: &mut Report<'_>, at: &At, source: &GithubEventSource) {
-    let repositories =
-        !source.repositories.is_empty() || !source.owner.is_empty() && !source.repository.is_empty();
-    match (repositories, !source.organizations.is_empty()) {
-        (false, false) => rule(report, at, false, "either repositories or organizations is required"),
-        (true, true) => rule(report, at, false, "only one of repositories and organizations is allowed"),
-        (true, false) | (false, true) => {}
-    }
-    let credentials = source.api_token.is_some() || source.github_app.is_some();
-    let creates = credentials && source.webhook.as_ref().is_some_and(|webhook| !webhook.url.is_empty());
-    rule(
-        report,
-        at,
-        !creates || !source.events.is_empty(),
-        "events must be defined to create a github webhook",
-    );
-    if !matches!(source.content_type.as_str(), "" | "json" | "form") {
-        report.error(&at.key("contentType"), "event-source", "content type must be \"json\" or \"form\"");
-    }
-    let (base, upload) = (source.github_base_url.is_empty(), source.github_upload_url.is_empty());
-    rule(report, at, upload || !base, "githubBaseURL is required when githubUploadURL is set");
-    rule(report, at, base || !upload, "githubUploadURL is required when githubBaseURL is set");
-    if source.webhook_secret.is_none() {
-        let text = "without `webhookSecret` anybody who reaches the endpoint can send events";
-        report.warning(at, "unverified", text);
-    }
 }
 
 /// Types that consume from a broker.
