@@ -279,16 +279,17 @@ async fn write_nodes(script: &mut Script<'_>, nodes: &[(i64, &NodeRow, i64)]) ->
 }
 
 async fn write_wakeups(script: &mut Script<'_>, plan: &Plan<'_>) -> sqlx::Result<()> {
-    let set: Vec<(i64, i64)> =
-        plan.wakeups.iter().filter_map(|(stream, due)| due.map(|due| (*stream, due))).collect();
+    let set: Vec<(i64, i64, &str)> =
+        plan.wakeups.iter().filter_map(|(stream, due)| due.map(|(due, kind)| (*stream, due, kind))).collect();
     let (head, tail) = (
-        "INSERT INTO wakeups (stream, due_at) ",
+        "INSERT INTO wakeups (stream, due_at, kind) ",
         " ON CONFLICT (stream) DO UPDATE SET due_at = excluded.due_at",
     );
     script
-        .insert(head, &set, tail, |mut tuple, (stream, due)| {
+        .insert(head, &set, tail, |mut tuple, (stream, due, kind)| {
             tuple.push_bind(*stream);
             tuple.push_bind(*due);
+            tuple.push_bind(*kind);
         })
         .await?;
     let cleared: Vec<i64> =

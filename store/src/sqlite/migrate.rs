@@ -7,8 +7,11 @@ use super::codes;
 use crate::{Error, Result};
 
 /// The migrations in order; the version of the first is 1. Released ones never change.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_lists.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_lists.sql"),
+    include_str!("../../migrations/0003_due_by_kind.sql"),
+];
 
 /// Marks the file as ours: "RNNR".
 const APPLICATION_ID: i64 = 0x524E_4E52;

@@ -60,7 +60,8 @@ pub(super) struct Plan<'a> {
     pub(super) records: Vec<NewRow<'a>>,
     pub(super) workflows: BTreeMap<i64, RowChange<'a>>,
     pub(super) nodes: BTreeMap<(i64, u32), (&'a NodeRow, i64)>,
-    pub(super) wakeups: BTreeMap<i64, Option<i64>>,
+    /// When streams wake up, with their kinds; none when they do not any more.
+    pub(super) wakeups: BTreeMap<i64, Option<(i64, &'a str)>>,
     pub(super) consumed: Vec<(i64, i64)>,
     pub(super) closed: Vec<i64>,
 }
@@ -228,7 +229,8 @@ impl<'a> Plan<'a> {
             }
             Wakeup::At(at) => {
                 head.is_due = true;
-                self.wakeups.insert(head.id, Some(validate::nanoseconds(at)?));
+                let due = (validate::nanoseconds(at)?, append.stream.kind());
+                self.wakeups.insert(head.id, Some(due));
             }
         }
         self.consumed.extend(append.consumed.iter().map(|command| (head.id, command.0.cast_signed())));

@@ -136,20 +136,38 @@ fn not_found(stream: &StreamId) -> Outcome {
     Ok(Err(Error::NotFound(stream.to_string())))
 }
 
+/// Streams with something to do: wakeups, leases that were left behind, commands.
+macro_rules! claim_due {
+    ($wakeups:literal) => {
+        concat!(
+            "SELECT s.id, s.stream, l.epoch FROM ( SELECT id FROM (",
+            $wakeups,
+            ") \
+             UNION SELECT stream FROM leases INDEXED BY leases_held WHERE owner IS NOT NULL AND until <= ?1 \
+             UNION SELECT stream FROM leases INDEXED BY leases_held \
+             WHERE owner IS NOT NULL AND owner IN (SELECT value FROM json_each(?2)) \
+             UNION SELECT stream FROM inbox) c \
+             JOIN streams s ON s.id = c.id JOIN leases l ON l.stream = s.id \
+             LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
+             (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
+             ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3"
+        )
+    };
+}
+
 /// Row id, name, epoch of free open streams. ?1 now, ?2 dead owners, ?3 limit, ?4 the kind, ?5 the one stream.
 const CLAIM_ANY: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leases l ON l.stream = s.id \
      LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
      ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3";
-const CLAIM_DUE: &str = "SELECT s.id, s.stream, l.epoch FROM ( \
-     SELECT stream AS id FROM wakeups WHERE due_at <= ?1 \
-     UNION SELECT stream FROM leases WHERE owner IS NOT NULL AND until <= ?1 \
-     UNION SELECT stream FROM leases WHERE owner IN (SELECT value FROM json_each(?2)) \
-     UNION SELECT stream FROM inbox) c \
-     JOIN streams s ON s.id = c.id JOIN leases l ON l.stream = s.id \
-     LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
+/// Of all that is due only the first are looked at: there may be a hundred thousand.
+const CLAIM_DUE: &str = claim_due!(
+    "SELECT w.stream AS id FROM wakeups w INDEXED BY wakeups_kind_due CROSS JOIN streams s CROSS JOIN leases l \
+     WHERE w.kind = ?4 AND w.due_at <= ?1 AND s.id = w.stream AND l.stream = w.stream AND s.closed = 0 AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
-     ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3";
+     ORDER BY w.due_at, s.stream LIMIT ?3"
+);
+const CLAIM_DUE_OF_ALL: &str = claim_due!("SELECT stream AS id FROM wakeups WHERE due_at <= ?1");
 const CLAIM_ONE: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leases l ON l.stream = s.id \
      WHERE s.stream = ?5 AND s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) LIMIT ?3";
@@ -162,7 +180,8 @@ const CLAIM_ONE_DUE: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN 
 async fn claim(connection: &mut SqliteConnection, request: &ClaimRequest, until: Timestamp) -> Outcome {
     let sql = match (&request.only, request.due_only) {
         (None, false) => CLAIM_ANY,
-        (None, true) => CLAIM_DUE,
+        (None, true) if request.kind.is_some() => CLAIM_DUE,
+        (None, true) => CLAIM_DUE_OF_ALL,
         (Some(_), false) => CLAIM_ONE,
         (Some(_), true) => CLAIM_ONE_DUE,
     };

@@ -2,8 +2,8 @@
 //! Deliberately uses a made-up later version than the last real one.
 
 use super::*;
-use crate::conformance::create;
-use crate::{Catalog as _, Error, Maintenance as _};
+use crate::conformance::{at, create};
+use crate::{Append, Catalog as _, ClaimRequest, Create, Epoch, Error, Maintenance as _};
 
 const SECOND: &str = "CREATE TABLE added_one (a INTEGER) STRICT;\n\nALTER TABLE memo ADD COLUMN extra TEXT;\n\n\
      CREATE INDEX added_index ON added_one (a);\n";
@@ -38,7 +38,8 @@ async fn f62_a_migration_that_fails_at_any_statement_leaves_the_old_version() {
         let broken = format!("{};\n", broken.join(";\n"));
         let opened = SqliteStore::open_with(&path, small(), &and(&broken)).await;
         assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
-        assert_eq!((version_of(&path).await, schema_of(&path).await), (2, before.clone()), "{failing}");
+        let real = u32::try_from(migrate::MIGRATIONS.len()).unwrap();
+        assert_eq!((version_of(&path).await, schema_of(&path).await), (real, before.clone()), "{failing}");
         let old = SqliteStore::open(&path, small()).await.unwrap();
         assert_eq!(length(&old, "w1").await, 1);
         old.shutdown().await.unwrap();
@@ -46,7 +47,7 @@ async fn f62_a_migration_that_fails_at_any_statement_leaves_the_old_version() {
     let new = SqliteStore::open_with(&path, small(), &and(SECOND)).await.unwrap();
     assert_eq!(length(&new, "w1").await, 1);
     assert!(new.verify().await.unwrap().is_clean());
-    assert_eq!(version_of(&path).await, 3);
+    assert_eq!(version_of(&path).await as usize, migrate::MIGRATIONS.len() + 1);
 }
 
 #[tokio::test]
@@ -74,7 +75,8 @@ async fn f63_an_older_binary_refuses_a_newer_schema_and_leaves_it_alone() {
     let before = std::fs::read(&path).unwrap();
     for _ in 0..2 {
         let refused = SqliteStore::open(&path, small()).await;
-        assert_eq!(refused.unwrap_err(), Error::SchemaTooNew { found: 3, supported: 2 });
+        let supported = u32::try_from(migrate::MIGRATIONS.len()).unwrap();
+        assert_eq!(refused.unwrap_err(), Error::SchemaTooNew { found: supported + 1, supported });
     }
     assert!(std::fs::read(&path).unwrap() == before);
     let store = SqliteStore::open_with(&path, small(), &newer).await.unwrap();
@@ -133,6 +135,26 @@ async fn f62_rows_of_the_first_version_are_found_by_label_after_the_migration() 
     old.shutdown().await.unwrap();
     let new = SqliteStore::open(&path, small()).await.unwrap();
     assert_eq!(new.list_workflows(query).await.unwrap().items.len(), 1);
+    assert!(new.verify().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn f62_wakeups_of_the_second_version_are_due_by_kind_after_the_migration() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let old = SqliteStore::open_with(&path, small(), &migrate::MIGRATIONS[..2]).await.unwrap();
+    let mut free = Append { epoch: Epoch::ZERO, ..create("w1", "a") };
+    free.create = free.create.map(|create| Create { lease: None, ..create });
+    old.append(free).await.unwrap();
+    old.shutdown().await.unwrap();
+    execute(&path, "INSERT INTO wakeups (stream, due_at) SELECT id, 5 FROM streams").await;
+    let new = SqliteStore::open(&path, small()).await.unwrap();
+    let of = |kind: &str| ClaimRequest {
+        kind: Some(kind.to_owned()),
+        ..ClaimRequest::due("b", std::time::Duration::from_secs(9), at(9), 0)
+    };
+    assert!(new.claim(of("event")).await.unwrap().is_empty());
+    assert_eq!(new.claim(of("workflow")).await.unwrap().len(), 1);
     assert!(new.verify().await.unwrap().is_clean());
 }
 
