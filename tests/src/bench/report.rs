@@ -1,6 +1,7 @@
 //! Prints what was measured: a table for people, one JSON line per measurement, a page for the documentation.
 //! Measures nothing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
@@ -195,10 +196,10 @@ fn machine() -> String {
     )
 }
 
-/// The page `docs/performance.md`.
-pub fn page(all: &[Done], command: &str) -> String {
-    let mut out = format!(
-        "# Performance\n\nWritten by `{command}` from one run. {}.\n\n\
+/// The page `docs/performance.md`: what was measured in this run, and of the page before what was not.
+pub fn page(all: &[Done], command: &str, before: &str) -> String {
+    let mut out = "# Performance\n\nWritten by `cargo xtask bench --write`; each section says which run it is of, or stems from an \
+         earlier one.\n\n\
          Each number stands beside a physical limit or a peer that was measured in the same run, in turns, so that a \
          machine that drifts drifts for all of them: trust the ratios (medians of the ratios of each round), not the \
          absolute numbers. \"engine ms\" is the time from the creation of the \
@@ -206,27 +207,63 @@ pub fn page(all: &[Done], command: &str) -> String {
          nodes, and of events that from a request to its answer. Durability says what is on disk before the next step starts. A missed target is printed as missed. \
          A round in which other processes used more than a quarter of a processor is dropped; with fewer than three \
          quiet rounds nothing is judged, and the numbers say little: beside a busy compiler a limit can look slower \
-         than the engine.\n",
-        machine()
-    );
-    for done in all {
-        let _infallible = write!(out, "\n## {}: {}\n\n| {} |\n|", done.name, done.about, HEADS.join(" | "));
-        HEADS.iter().for_each(|_| out.push_str("---|"));
-        out.push('\n');
-        for row in rows(done) {
-            let _infallible = writeln!(out, "| {} |", row.join(" | "));
-        }
-        let _infallible = writeln!(out, "\n{}.", weather(done));
-        for note in &done.notes {
-            let _infallible = writeln!(out, "{note}");
-        }
+         than the engine.\n"
+        .to_owned();
+    let mut new: BTreeMap<&str, String> =
+        all.iter().map(|done| (done.name, section(done, command))).collect();
+    let (mut kept, mut last) = (Vec::new(), Vec::new());
+    for old in before.split("\n## ").skip(1) {
+        let name = old.split(':').next().unwrap_or_default();
+        let text = new.remove(name).unwrap_or_else(|| format!("\n## {}\n", old.trim_end()));
+        // what is measured without an engine stands at the end
+        if name == "lint" { last.push(text) } else { kept.push(text) }
     }
+    let added = all.iter().filter_map(|done| new.remove(done.name));
+    kept.into_iter().chain(added).chain(last).for_each(|text| out.push_str(&text));
+    out
+}
+
+fn section(done: &Done, command: &str) -> String {
+    let mut out = format!("\n## {}: {}\n\n| {} |\n|", done.name, done.about, HEADS.join(" | "));
+    HEADS.iter().for_each(|_| out.push_str("---|"));
+    out.push('\n');
+    for row in rows(done) {
+        let _infallible = writeln!(out, "| {} |", row.join(" | "));
+    }
+    let _infallible = writeln!(out, "\n{}.", weather(done));
+    for note in &done.notes {
+        let _infallible = writeln!(out, "{note}");
+    }
+    let _infallible = writeln!(out, "Run: `{command}`; {}.", machine());
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_keeps_what_was_not_measured_again() {
+        let done = |name| Done {
+            name,
+            about: "new",
+            metric: Metric::Rate,
+            unit: "events/s",
+            sides: Vec::new(),
+            targets: Vec::new(),
+            notes: Vec::new(),
+            calibration_ms: vec![2.4],
+            foreign: vec![0.0],
+            dropped: 0,
+            judged: true,
+        };
+        let before =
+            "# Old\n\nhead\n\n## b1: old one\n\ntext\n\n## b2: old two\n\ntext\n\n## lint: last\n\nend\n";
+        let page = page(&[done("b2"), done("b6")], "bench b2 b6", before);
+        let heads: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(heads, ["## b1: old one", "## b2: new", "## b6: new", "## lint: last"]);
+        assert!(page.contains("\n## b1: old one\n\ntext\n\n## b2: new\n") && page.ends_with("\n\nend\n"));
+    }
 
     #[test]
     fn numbers_are_short() {

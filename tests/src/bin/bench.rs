@@ -57,11 +57,9 @@ fn bench() -> Result<(), String> {
     }
     if write {
         let words: Vec<String> = std::env::args().skip(1).collect();
-        let mut page = report::page(&done, &format!("cargo xtask bench {}", words.join(" ")));
         let path = workspace().join("docs/performance.md");
-        // the figures of `cargo xtask bench lint` are not of this run and stay
         let before = std::fs::read_to_string(&path).unwrap_or_default();
-        page.push_str(before.find("\n## lint").map_or("", |at| &before[at..]));
+        let page = report::page(&done, &format!("cargo xtask bench {}", words.join(" ")), &before);
         std::fs::write(&path, page).map_err(|error| format!("{}: {error}", path.display()))?;
         println!("wrote {}", path.display());
     }
