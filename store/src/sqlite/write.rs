@@ -147,7 +147,7 @@ macro_rules! claim_due {
              UNION SELECT stream FROM leases INDEXED BY leases_held \
              WHERE owner IS NOT NULL AND owner IN (SELECT value FROM json_each(?2)) \
              UNION SELECT stream FROM inbox) c \
-             JOIN streams s ON s.id = c.id JOIN leases l ON l.stream = s.id \
+             CROSS JOIN streams s ON s.id = c.id CROSS JOIN leases l ON l.stream = s.id \
              LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
              (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
              ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3"
@@ -160,8 +160,9 @@ const CLAIM_ANY: &str = "SELECT s.id, s.stream, l.epoch FROM streams s JOIN leas
      LEFT JOIN wakeups w ON w.stream = s.id WHERE s.closed = 0 AND (?4 IS NULL OR s.kind = ?4) AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \
      ORDER BY w.due_at IS NULL, w.due_at, s.stream LIMIT ?3";
-/// Of all that is due only the first are looked at: there may be a hundred thousand.
-const CLAIM_DUE: &str = claim_due!(
+/// Of all that is due only the first are looked at: there may be a hundred thousand. `CROSS JOIN` is SQLite's way to say in
+/// which order.
+pub(super) const CLAIM_DUE: &str = claim_due!(
     "SELECT w.stream AS id FROM wakeups w INDEXED BY wakeups_kind_due CROSS JOIN streams s CROSS JOIN leases l \
      WHERE w.kind = ?4 AND w.due_at <= ?1 AND s.id = w.stream AND l.stream = w.stream AND s.closed = 0 AND \
      (l.owner IS NULL OR l.until <= ?1 OR l.owner IN (SELECT value FROM json_each(?2))) \

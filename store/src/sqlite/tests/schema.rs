@@ -158,6 +158,27 @@ async fn f62_wakeups_of_the_second_version_are_due_by_kind_after_the_migration()
     assert!(new.verify().await.unwrap().is_clean());
 }
 
+/// There may be a hundred thousand of them: only the first are looked at, of whatever kind the others are.
+#[tokio::test]
+async fn what_is_due_is_claimed_without_a_look_at_all_streams() {
+    let (_directory, path, _store) = fresh().await;
+    let mut connection = connect::for_inspection(&path, &small()).await.unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", crate::sqlite::write::CLAIM_DUE);
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(plan)).bind(1_i64).bind("[]").bind(64_i64).bind("event");
+    let rows: Vec<(i64, i64, i64, String)> = query.fetch_all(&mut connection).await.unwrap();
+    let of_all = |step: &str| {
+        ["s", "l", "w", "streams", "wakeups"]
+            .iter()
+            .any(|t| step.starts_with(&format!("SCAN {t} ")) || step == format!("SCAN {t}"))
+    };
+    let scans: Vec<&String> = rows.iter().map(|(.., step)| step).filter(|step| of_all(step)).collect();
+    assert!(scans.is_empty(), "{scans:?} in {rows:#?}");
+    assert!(
+        rows.iter().any(|(.., step)| step.contains("INDEX wakeups_kind_due (kind=? AND due_at<?)")),
+        "{rows:#?}"
+    );
+}
+
 #[test]
 fn every_statement_of_every_migration_is_found() {
     for migration in migrate::MIGRATIONS {
