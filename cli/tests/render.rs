@@ -363,6 +363,27 @@ fn events_are_what_changed_in_the_order_it_happened() {
 }
 
 #[test]
+fn what_a_step_waits_for_is_an_event_whenever_it_changes() {
+    let with = |phase: &str, message: &str| {
+        let mut now = dag();
+        let step = now.nodes.values_mut().find(|node| node.name.contains("again(1)")).unwrap();
+        (step.phase, step.message) = (phase.to_owned(), message.to_owned());
+        now
+    };
+    let lines = |before: &View, now: &View| -> Vec<String> {
+        events::between(before, now, at(10)).iter().map(|event| event.line("dag")).collect()
+    };
+    let paused = with("Running", "paused before its command; to go on: touch /x");
+    let said = "22:13:30 dag Running    again(1)  paused before its command; to go on: touch /x";
+    assert_eq!(lines(&with("Running", ""), &paused), [said]);
+    assert!(lines(&paused, &paused).is_empty() && lines(&paused, &with("Running", "")).is_empty());
+    let pulling = with("Pending", "ErrImagePull: no such image");
+    let creating = with("Pending", "ContainerCreating");
+    assert_eq!(lines(&creating, &pulling), ["22:13:30 dag Pending    again(1)  ErrImagePull: no such image"]);
+    assert!(lines(&with("Pending", ""), &creating).is_empty());
+}
+
+#[test]
 fn a_frame_is_one_write_without_clearing_the_screen() {
     let frame = live::frame(2, &["a".to_owned(), "b".to_owned()]);
     assert_eq!(frame, "\u{1b}[?2026h\r\u{1b}[2Aa\u{1b}[K\r\nb\u{1b}[K\r\n\u{1b}[J\u{1b}[?2026l");

@@ -78,19 +78,21 @@ pub fn between(before: &View, now: &View, at: Timestamp) -> Vec<Event> {
     out
 }
 
-/// Groups and pending nodes are not worth a line; what runs, waits or ended is.
+/// Groups and pending nodes are not worth a line; what runs, waits or ended is, and a step that says anew what it waits for
+/// (a bare reason such as `ContainerCreating` is the usual way of things).
 fn node_event(before: Option<&NodeView>, node: &NodeView, at: Timestamp) -> Option<Event> {
-    let unchanged =
-        before.is_some_and(|b| b.phase == node.phase && (b.message == node.message || !node.suspended()));
+    let news = before.is_none_or(|before| before.message != node.message);
+    let waits = news && node.is_step() && !node.fulfilled() && node.message.contains(' ');
+    let unchanged = before.is_some_and(|b| b.phase == node.phase && (!news || !node.suspended()));
     let quiet =
         matches!(node.kind.as_str(), "StepGroup" | "Retry" | "TaskGroup" | "Steps" | "DAG") && !node.bad();
-    if unchanged || quiet || matches!(node.phase.as_str(), "Pending" | "" | "Omitted") {
+    if !waits && (unchanged || quiet || matches!(node.phase.as_str(), "Pending" | "" | "Omitted")) {
         return None;
     }
     let done = node.fulfilled();
     let suspended = node.suspended();
     Some(Event {
-        at: if done { node.finished } else { node.started }.unwrap_or(at),
+        at: if done { node.finished } else { node.started.filter(|_| !waits) }.unwrap_or(at),
         node: short_name(node),
         node_id: node.id.clone(),
         phase: if suspended { "Suspended".to_owned() } else { node.phase.clone() },

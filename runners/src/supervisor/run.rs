@@ -104,6 +104,7 @@ impl Supervisor<'_> {
     fn until_main_ends(&mut self) -> Result<(), Error> {
         loop {
             self.start_ready();
+            self.tell_pause();
             if self.over() {
                 return Ok(());
             }
@@ -123,12 +124,17 @@ impl Supervisor<'_> {
         }
         self.poll(now)?;
         self.settle();
-        let paused = self.paused();
         if let Some(signals) = &mut self.signals {
             signals.look(self.places);
-            signals.paused(paused);
         }
         Ok(())
+    }
+
+    fn tell_pause(&mut self) {
+        let paused = self.paused();
+        if let Some(signals) = &mut self.signals {
+            signals.paused(paused);
+        }
     }
 
     /// What the first container that is held waits for.
