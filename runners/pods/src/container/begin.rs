@@ -75,8 +75,7 @@ impl Work<'_> {
             let unsure = std::mem::replace(&mut started, true);
             self.mark(&name, |mark| mark.started = Some(boot.to_owned())).await;
             if phase != Phase::Created {
-                let history = self.shared.engine.history(&name).await;
-                return Ok(Begun::Followed(history.map_or(Source::Nothing, Source::Kept)));
+                return Ok(Begun::Followed(Source::Kept));
             }
             match self.start(index, &name).await {
                 Ok(Some(begun)) => return Ok(begun),
@@ -176,8 +175,7 @@ impl Work<'_> {
             Ok(output) => Ok(Some(Begun::Followed(Source::Live(output)))),
             Err(failure) => {
                 tracing::debug!(container = name, %failure, "output is read from the engine's log");
-                let history = self.shared.engine.history(name).await;
-                Ok(Some(Begun::Followed(history.map_or(Source::Nothing, Source::Kept))))
+                Ok(Some(Begun::Followed(Source::Kept)))
             }
         }
     }

@@ -241,13 +241,13 @@ impl Engine {
         Ok(self.docker().await?.attach_container(name, Some(options)).await?.output)
     }
 
-    /// Output from the beginning, each piece with its time, until the container ends.
+    /// What was kept of the output so far, each piece with its time. It is never followed: podman tears the lines of a
+    /// log that is being written, and stops soon after the end of the container, wherever it has come to by then.
     pub(super) async fn history(&self, name: &str) -> Result<Output, Failure> {
         let options = query::LogsOptionsBuilder::default()
             .stdout(true)
             .stderr(true)
             .timestamps(true)
-            .follow(true)
             .tail("all")
             .build();
         let docker = self.docker().await?.clone();

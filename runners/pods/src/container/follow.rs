@@ -1,18 +1,21 @@
 //! From a started container to its end: its output into the log, its state as the engine tells it.
 //! Starts and stops nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use runner_runners::Stream;
 use runner_runners::guest::GuestLog;
-use runner_runners::{Error, Stream};
 
 use super::engine::{Engine, Failure, Output, Phase, State};
+use super::rejoin::{Piece, Rejoin};
 
 /// Longest silence of an output that an ended container leaves open.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How often what the engine kept is read while the end of the output is not among what arrived.
+const READINGS: usize = 5;
 /// Wait before an engine that could not be reached is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -42,16 +45,19 @@ impl LastWords {
         let within = |words: &[u8]| words.windows(line.len().max(1)).any(|part| part == line);
         line.is_empty() || within(&self.out) || within(&self.err)
     }
+
+    /// Whether they have the last line that the engine kept; not, when it does not say.
+    async fn end(&self, engine: &Engine, name: &str) -> bool {
+        engine.last_line(name).await.is_ok_and(|line| self.have(&line))
+    }
 }
 
 /// Where output comes from.
 pub(super) enum Source {
     /// As it is written: the pieces have no time of their own.
     Live(Output),
-    /// What the engine kept: each piece begins with its time.
-    Kept(Output),
-    /// The container wrote nothing anybody could get.
-    Nothing,
+    /// What the engine keeps.
+    Kept,
 }
 
 /// How it ended.
@@ -64,52 +70,154 @@ pub(super) struct End {
     pub(super) init_failed: Option<String>,
 }
 
-/// Follows a container to its end. `open` begins its log, again if what was read of it so far is not all.
-pub(super) async fn follow(
-    engine: &Engine,
-    name: &str,
-    open: impl Fn() -> Result<GuestLog, Error>,
-    source: Source,
-) -> Result<End, Error> {
-    let (mut log, mut source, mut last_words) = (open()?, source, LastWords::default());
+/// Follows a container to its end.
+pub(super) async fn follow(engine: &Engine, name: &str, log: GuestLog, source: Source) -> End {
+    let mut reading = Reading::new(log);
+    let mut live = match source {
+        Source::Live(output) => Some(output),
+        Source::Kept => None,
+    };
+    let mut lost_at = live.is_none().then_some(Timestamp::UNIX_EPOCH);
+    let mut pause = AGAIN;
     let mut ended = std::pin::pin!(ended(engine, name));
-    let mut lost_at = None;
     let state = loop {
-        let more = tokio::select! {
-            state = &mut ended => break state,
-            more = pump(&mut source, &mut log, &mut last_words) => more,
-        };
-        if more {
+        if let Some(output) = &mut live {
+            tokio::select! {
+                state = &mut ended => break state,
+                more = reading.pump(output, Pieces::Live) => if !more {
+                    live = None;
+                    lost_at = Some(Timestamp::now());
+                },
+            }
             continue;
         }
-        lost_at.get_or_insert_with(Timestamp::now);
         // Its output ends when it does. A container that goes on has lost us, as when the engine is restarted.
-        if let Ok(state) = tokio::time::timeout(AGAIN, &mut ended).await {
+        if let Ok(state) = tokio::time::timeout(pause, &mut ended).await {
             break state;
         }
-        if let Ok(history) = engine.history(name).await {
-            (log, source) = (open()?, Source::Kept(history));
+        let begin = Instant::now();
+        if let Ok(kept) = engine.history(name).await {
+            reading.rejoin(kept, false).await;
         }
+        pause = (begin.elapsed() * 4).max(AGAIN);
     };
-    // What it wrote last may still be on its way.
-    while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await {}
+    if let Some(output) = &mut live {
+        // What it wrote last may still be on its way.
+        reading.drain(output, Pieces::Live).await;
+    }
     let ended_at = state.as_ref().and_then(|state| state.finished_at);
     let lost = matches!((lost_at, ended_at), (Some(lost_at), Some(ended_at)) if lost_at < ended_at);
     // An engine may close what we are attached to before it has sent the end of the output.
-    let cut = engine.last_line(name).await.is_ok_and(|line| !last_words.have(&line));
-    if (lost || cut)
-        && let Ok(history) = engine.history(name).await
-    {
-        // Nobody knows what was missed in between: from the beginning, now that it is all there.
-        (log, source) = (open()?, Source::Kept(history));
-        while let Ok(true) = tokio::time::timeout(SILENCE, pump(&mut source, &mut log, &mut last_words)).await
-        {
+    let mut whole = !lost && reading.last_words.end(engine, name).await;
+    for _ in 0..READINGS {
+        if whole {
+            break;
         }
+        match engine.history(name).await {
+            Ok(kept) => reading.rejoin(kept, true).await,
+            Err(Failure::Gone(_)) => break,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+        whole = reading.last_words.end(engine, name).await;
+    }
+    if !whole && state.is_some() {
+        tracing::warn!(container = name, "the engine did not give the end of a container's output");
     }
     let code = state.as_ref().map(|state| state.exit_code);
     // catatonit ends with 1 then, tini as a shell does.
-    let init_failed = if matches!(code, Some(1 | 126 | 127)) { of_init(&last_words.err) } else { None };
-    Ok(End { state, result: log.finish(), init_failed })
+    let init_failed =
+        if matches!(code, Some(1 | 126 | 127)) { of_init(&reading.last_words.err) } else { None };
+    End { state, result: reading.log.finish(), init_failed }
+}
+
+/// What the pieces of an output are like.
+#[derive(Clone, Copy, PartialEq)]
+enum Pieces {
+    /// As they were written, now.
+    Live,
+    /// Each begins with its time.
+    Kept,
+}
+
+/// An output on its way into the log.
+struct Reading {
+    log: GuestLog,
+    last_words: LastWords,
+    /// When the last piece arrived.
+    last_at: Timestamp,
+    /// What is new of what the engine kept, while that is read.
+    rejoin: Option<Rejoin>,
+    /// The output ended with an error.
+    failed: bool,
+}
+
+impl Reading {
+    fn new(log: GuestLog) -> Self {
+        let (last_words, last_at) = (LastWords::default(), Timestamp::UNIX_EPOCH);
+        Self { log, last_words, last_at, rejoin: None, failed: false }
+    }
+
+    /// Adds what is new of what the engine kept. `complete` when the container writes no more: then what it kept ends
+    /// where the output does, and otherwise perhaps within a line.
+    async fn rejoin(&mut self, mut kept: Output, complete: bool) {
+        let rejoin = Rejoin::new(&self.last_words.out, &self.last_words.err, self.last_at);
+        self.rejoin = Some(if complete { rejoin } else { rejoin.growing() });
+        self.failed = false;
+        let all = self.drain(&mut kept, Pieces::Kept).await && !self.failed;
+        if let Some(mut rejoin) = self.rejoin.take()
+            && complete
+            && all
+        {
+            rejoin.release().iter().for_each(|piece| self.write(piece));
+        }
+    }
+
+    /// Takes pieces until there are no more; false when nothing came for a while.
+    async fn drain(&mut self, output: &mut Output, pieces: Pieces) -> bool {
+        loop {
+            match tokio::time::timeout(SILENCE, self.pump(output, pieces)).await {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Takes one piece of output; false at the end.
+    async fn pump(&mut self, output: &mut Output, pieces: Pieces) -> bool {
+        let (stream, bytes) = match output.next().await {
+            Some(Ok(LogOutput::StdErr { message })) => (Stream::Stderr, message),
+            Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => {
+                (Stream::Stdout, message)
+            }
+            Some(Ok(LogOutput::StdIn { .. })) => return true,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the output of a container ended early");
+                self.failed = true;
+                return false;
+            }
+            None => return false,
+        };
+        let (at, text) =
+            if pieces == Pieces::Kept { split(&bytes) } else { (Timestamp::now(), bytes.as_ref()) };
+        let piece = Piece { stream, at, bytes: text.to_vec() };
+        match &mut self.rejoin {
+            None => self.write(&piece),
+            Some(rejoin) => {
+                let new = rejoin.take(piece);
+                new.iter().for_each(|piece| self.write(piece));
+            }
+        }
+        true
+    }
+
+    fn write(&mut self, piece: &Piece) {
+        if piece.stream != Stream::Supervisor {
+            self.last_words.add(piece.stream, &piece.bytes);
+        }
+        self.last_at = self.last_at.max(piece.at);
+        self.log.write(piece.stream, piece.at, &piece.bytes);
+    }
 }
 
 /// The complaint of the engine's init process (catatonit, tini) that the command cannot be started.
@@ -118,33 +226,6 @@ fn of_init(last_words: &[u8]) -> Option<String> {
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     let init = line.contains("failed to exec pid1") || line.contains("[FATAL tini");
     init.then(|| line.rsplit(": ").next().unwrap_or(line).trim().to_lowercase())
-}
-
-/// Takes one piece of output; false at the end.
-async fn pump(source: &mut Source, log: &mut GuestLog, last_words: &mut LastWords) -> bool {
-    let (output, timed) = match source {
-        Source::Live(output) => (output, false),
-        Source::Kept(output) => (output, true),
-        Source::Nothing => return false,
-    };
-    let (stream, bytes) = match output.next().await {
-        Some(Ok(LogOutput::StdErr { message })) => (Stream::Stderr, message),
-        Some(Ok(LogOutput::StdOut { message } | LogOutput::Console { message })) => (Stream::Stdout, message),
-        Some(Ok(LogOutput::StdIn { .. })) => return true,
-        Some(Err(error)) => {
-            tracing::debug!(%error, "the output of a container ended early");
-            *source = Source::Nothing;
-            return false;
-        }
-        None => {
-            *source = Source::Nothing;
-            return false;
-        }
-    };
-    let (at, text) = if timed { split(&bytes) } else { (Timestamp::now(), bytes.as_ref()) };
-    last_words.add(stream, text);
-    log.write(stream, at, text);
-    true
 }
 
 /// The time at the beginning of a kept piece.

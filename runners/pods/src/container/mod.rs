@@ -15,6 +15,7 @@ mod follow;
 mod note;
 mod probe;
 mod quantity;
+mod rejoin;
 mod work;
 
 use std::path::PathBuf;

@@ -319,10 +319,9 @@ impl Work<'_> {
         let name = self.name(index, again);
         let container = self.container(index).map_or("", |container| container.name.as_str());
         let wanted = self.spec.capture_result && index == self.main_index();
-        let open = || self.guest.log(container, index, wanted);
-        follow(&self.shared.engine, &name, open, source)
-            .await
-            .map_err(|error| Halt::Refused(error.to_string()))
+        let log =
+            self.guest.log(container, index, wanted).map_err(|error| Halt::Refused(error.to_string()))?;
+        Ok(follow(&self.shared.engine, &name, log, source).await)
     }
 
     fn nothing(&self, index: usize) -> Ended {
