@@ -7,6 +7,7 @@
 mod back;
 mod error;
 mod event;
+mod hand;
 mod list;
 mod note;
 mod take;
@@ -17,12 +18,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use runner_controller::{Clock, Ids, IsDead};
-use runner_store::{Append, Appended, Create, Epoch, Journal, NewRecord, Seq, Store, StreamId, Wakeup};
+use runner_store::{
+    Append, Appended, Create, Epoch, FirstLease, Journal, Lease, NewRecord, Seq, Store, StreamId, Wakeup,
+};
 
 use crate::ingress::identity::sha256;
 
 pub use error::{Error, Result};
 pub use event::{Event, NewEvent, Only};
+use hand::{Hand, Place};
 pub use list::{History, Query};
 pub use note::{Dated, Note, Outcome, State, TriggerVerdict, Verdict};
 pub use take::Taken;
@@ -57,6 +61,7 @@ pub struct Bus {
     is_dead: IsDead,
     routes: Arc<RwLock<Routes>>,
     latest: Arc<Mutex<u128>>,
+    hand: Hand,
 }
 
 /// EventSources, `<namespace>/<name>`, whose events travel by an EventBus, and which.
@@ -74,7 +79,7 @@ impl Bus {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let is_dead = Arc::new(runner_controller::is_dead);
         let (owner, routes) = (runner_controller::this_process(), Arc::default());
-        Self { store, clock, ids, owner, is_dead, routes, latest: Arc::default() }
+        Self { store, clock, ids, owner, is_dead, routes, latest: Arc::default(), hand: Hand::default() }
     }
 
     /// The same under another name in leases, with another proof of death.
@@ -142,22 +147,7 @@ impl Bus {
         };
         let carrier = if new.from_bus { None } else { self.route(&new) };
         let event = Event { carrier, ..Event::new(id.clone(), now, new) };
-        let stream = stream(&id)?;
-        let mut append = Append::new(
-            stream,
-            Epoch::ZERO,
-            Seq::ZERO,
-            now,
-            vec![note::record(&Note::Received(Box::new(event.clone())))?],
-        );
-        append.wakeup = Wakeup::At(now);
-        append.create = Some(Create {
-            namespace: event.namespace.clone(),
-            name: id.clone(),
-            idempotency_key: key,
-            lease: None,
-        });
-        match Journal::append(self.store.as_ref(), append).await? {
+        match self.keep(&event, key).await? {
             Appended::Done(_) => {
                 if let Some(key) = whole.filter(|_| windowed) {
                     self.remember(&event, key).await?;
@@ -169,6 +159,42 @@ impl Bus {
                 Ok(Receipt { id: first.id, duplicate: true, conflict: first.digest != event.digest })
             }
         }
+    }
+
+    /// Makes the stream of an event. Where this process judges it, it is leased from the beginning.
+    async fn keep(&self, event: &Event, key: Option<String>) -> Result<Appended> {
+        let record = note::record(&Note::Received(Box::new(event.clone())))?;
+        let place = event.carrier.is_none().then(|| self.hand.offer(record.body.len()));
+        let until = event.time.saturating_add(take::TTL).unwrap_or(Timestamp::MAX);
+        let lease = Lease { stream: stream(&event.id)?, epoch: Epoch::FIRST, until };
+        let at_hand = place.as_ref().is_some_and(Place::is_at_hand);
+        let epoch = if at_hand { Epoch::FIRST } else { Epoch::ZERO };
+        let mut append = Append::new(lease.stream.clone(), epoch, Seq::ZERO, event.time, vec![record]);
+        append.wakeup = Wakeup::At(event.time);
+        append.create = Some(Create {
+            namespace: event.namespace.clone(),
+            name: event.id.clone(),
+            idempotency_key: key,
+            lease: at_hand.then(|| FirstLease { owner: self.owner.clone(), until }),
+        });
+        let place = match place {
+            Some(place) if at_hand => place,
+            passing => {
+                let appended = Journal::append(self.store.as_ref(), append).await;
+                drop(passing);
+                return Ok(appended?);
+            }
+        };
+        // Not undone with the sender, who may go away meanwhile: what is leased has to be judged.
+        let (store, event) = (Arc::clone(&self.store), event.clone());
+        let kept = tokio::spawn(async move {
+            let appended = Journal::append(store.as_ref(), append).await?;
+            if let Appended::Done(seq) = appended {
+                place.keep(Taken::published(event, lease, seq));
+            }
+            Ok(appended)
+        });
+        kept.await.unwrap_or_else(|error| Err(runner_store::Error::Io(error.to_string()).into()))
     }
 
     /// An event.

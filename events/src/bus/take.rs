@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use runner_store::{Append, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
 
 use super::note::{self};
-use super::{Bus, Error, History, Note, Result, STREAM_KIND, State, stream};
+use super::{Bus, Error, Event, History, Note, Result, STREAM_KIND, State, stream};
 
 /// Life of a lease on an event.
-const TTL: Duration = Duration::from_secs(60);
+pub(super) const TTL: Duration = Duration::from_secs(60);
+/// How often the store is looked at while there are events at hand.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
 
 /// An event that this process has taken. Dropped without an end it is taken again after its lease.
 #[derive(Clone, Debug)]
@@ -21,13 +23,37 @@ pub struct Taken {
     seq: Seq,
 }
 
+impl Taken {
+    /// An event that this process has just published with a lease of its own.
+    pub(super) fn published(event: Event, lease: Lease, seq: Seq) -> Self {
+        Self { history: History { event, notes: Vec::new() }, lease, seq }
+    }
+
+    /// When the lease ends.
+    pub(super) fn until(&self) -> Timestamp {
+        self.lease.until
+    }
+}
+
 impl Bus {
-    /// Takes events that wait, the earliest first.
+    /// Takes events that wait, the earliest first: those that this process has at hand, and those in the store when
+    /// there are none or it was not looked at for a while.
     ///
     /// # Errors
     /// What the store says.
     pub async fn take(&self, limit: usize) -> Result<Vec<Taken>> {
-        let mut request = ClaimRequest::due(&self.owner, TTL, self.clock.now(), limit);
+        let now = self.clock.now();
+        let mut out = self.hand.take(limit, now);
+        if out.is_empty() || self.hand.is_look_due(now, LOOK_EVERY) {
+            out.extend(self.claim(limit, now).await?);
+        }
+        Ok(out)
+    }
+
+    /// Takes events that wait in the store, the earliest first.
+    async fn claim(&self, limit: usize, now: Timestamp) -> Result<Vec<Taken>> {
+        self.hand.look(now);
+        let mut request = ClaimRequest::due(&self.owner, TTL, now, limit);
         request.kind = Some(STREAM_KIND.to_owned());
         request.dead_owners = self.dead_owners().await?;
         let leases = Journal::claim(self.store.as_ref(), request).await?;
@@ -35,7 +61,26 @@ impl Bus {
         for lease in leases {
             out.push(self.taken(lease).await?);
         }
+        self.hand.looked(out.len() < limit);
         Ok(out)
+    }
+
+    /// From now on events that this process publishes are at hand: whoever calls this takes them, until
+    /// [`Self::leave`].
+    pub fn stay(&self) {
+        self.hand.open();
+    }
+
+    /// Gives the events that are at hand back, for whoever takes them next.
+    ///
+    /// # Errors
+    /// What the store says; then they are taken when their leases end.
+    pub async fn leave(&self) -> Result<()> {
+        let now = self.clock.now();
+        for taken in self.hand.close() {
+            self.put_back(taken, now).await?;
+        }
+        Ok(())
     }
 
     /// Takes one event, whether it waits or is settled.

@@ -122,6 +122,7 @@ impl Sensors {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut seen = None;
+        self.bus.stay();
         loop {
             let now = self.clock.now();
             let changes = Inbox::changes(self.store.as_ref()).await.ok();
@@ -163,7 +164,7 @@ impl Sensors {
         }
         self.renew(now).await?;
         let taken = self.bus.take(BATCH).await?;
-        let more = taken.len() == BATCH;
+        let more = taken.len() >= BATCH;
         let taken = self.carriers.pass(&self.bus, taken);
         if !taken.is_empty() {
             self.judge(taken).await?;
@@ -298,6 +299,9 @@ impl Sensors {
                 }
                 () = self.clock.sleep_until(deadline) => break,
             }
+        }
+        if let Err(error) = self.bus.leave().await {
+            tracing::warn!(%error, "events could not be given back; they are taken when their leases end");
         }
         let leases: Vec<_> = self.known.into_values().map(|known| known.lease).collect();
         if let Err(error) = Journal::release(self.store.as_ref(), &leases).await {
