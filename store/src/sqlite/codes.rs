@@ -32,11 +32,6 @@ pub(super) fn error(error: &sqlx::Error) -> Error {
     }
 }
 
-/// Whether the answer means that nothing was committed.
-pub(super) fn is_known_uncommitted(error: &Error) -> bool {
-    matches!(error, Error::Full(_) | Error::Busy(_))
-}
-
 /// Whether SQLite reported a failed read, write or sync. What the disk holds is unknown from here on: a failed
 /// sync marks pages as clean, so a second one would succeed without having written anything.
 pub(super) fn is_disk_failure(error: &sqlx::Error) -> bool {

@@ -79,8 +79,12 @@ fn encode_error(error: crate::Error) -> sqlx::Error {
     sqlx::Error::Encode(Box::new(error))
 }
 
-/// Writes everything in the plan.
-pub(super) async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> sqlx::Result<()> {
+/// Writes everything in the plan, and runs `end` after it.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    plan: &Plan<'_>,
+    end: &'static str,
+) -> sqlx::Result<()> {
     let mut script = Script::new(connection, plan.rows());
     write_streams(&mut script, &plan.streams).await?;
     write_journal(&mut script, &plan.records).await?;
@@ -95,6 +99,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) ->
         script.end_statement().await?;
     }
     write_closed(&mut script, &plan.closed).await?;
+    script.builder.push(end);
     script.send().await
 }
 

@@ -139,10 +139,7 @@ impl SqliteStore {
             #[cfg(test)]
             faults: faults.clone(),
         };
-        let tasks = vec![
-            tokio::spawn(writer.run()),
-            tokio::spawn(checkpoint::run(beside, checkpoints, checkpointed)),
-        ];
+        let tasks = vec![writer.start()?, tokio::spawn(checkpoint::run(beside, checkpoints, checkpointed))];
         Ok(Self {
             path: path.to_owned(),
             options,
@@ -226,13 +223,13 @@ struct TestFaults {
 
 #[cfg(test)]
 impl TestFaults {
-    /// A statement that fails for no fault of any request.
-    async fn before_commit(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    /// What ends a transaction: perhaps a statement that fails for no fault of any request.
+    fn end(&self) -> &'static str {
         use std::sync::atomic::Ordering;
         if self.fail_before_commit.swap(false, Ordering::AcqRel) {
-            sqlx::query("INSERT INTO streams (id) VALUES (NULL)").execute(connection).await?;
+            return "INSERT INTO streams (id) VALUES (NULL); COMMIT";
         }
-        Ok(())
+        writer::COMMIT
     }
 
     /// Replaces the answer to a commit that happened.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::plan::{Plan, Verdict};
 use super::write::{self, Answer, Write};
@@ -18,6 +20,9 @@ pub(super) struct Request {
     pub(super) write: Write,
     pub(super) answer: oneshot::Sender<Result<Answer>>,
 }
+
+/// Ends a transaction.
+pub(super) const COMMIT: &str = "COMMIT";
 
 /// Pages a small commit dirties, in bytes; only used to decide when to checkpoint.
 const COMMIT_BYTES: u64 = 16 * 1024;
@@ -40,17 +45,34 @@ pub(super) struct Writer {
     pub(super) faults: super::TestFaults,
 }
 
-/// Where a transaction failed.
+/// How a transaction failed.
 enum Failure {
-    /// Before the commit: nothing is durable.
+    /// Nothing is durable.
     Before(sqlx::Error),
-    /// At the commit.
-    Commit(sqlx::Error, Vec<Result<Answer>>),
+    /// Its answer was lost: what would have been answered may be durable.
+    Lost(sqlx::Error, Vec<Result<Answer>>),
 }
 
 impl Writer {
+    /// Runs on a thread of its own: it and the thread of its connection wake each other for every statement, which is
+    /// dearer by way of the runtime's threads. The task ends with it.
+    pub(super) fn start(self) -> Result<JoinHandle<()>> {
+        let (runtime, (ended, end)) = (Handle::current(), oneshot::channel());
+        let run = move || {
+            runtime.block_on(self.run());
+            // Nobody waits for a store that was not closed.
+            let _ = ended.send(());
+        };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        thread.spawn(run).map_err(|e| Error::Io(format!("the writer's thread: {e}")))?;
+        Ok(tokio::spawn(async move {
+            // Without an answer it is gone as well.
+            let _ = end.await;
+        }))
+    }
+
     /// Runs until every sender is gone and all requests are answered.
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
         let mut waiting = Vec::new();
         while self.log_grows && self.requests.is_empty() && !self.requests.is_closed() {
             self.grow_log().await;
@@ -99,7 +121,7 @@ impl Writer {
         };
         let (error, planned) = match failure {
             Failure::Before(error) => (error, None),
-            Failure::Commit(error, planned) => (error, Some(planned)),
+            Failure::Lost(error, planned) => (error, Some(planned)),
         };
         let told = codes::error(&error);
         if codes::is_disk_failure(&error) {
@@ -111,8 +133,7 @@ impl Writer {
             return self.resolve(writes, planned, &told).await;
         }
         self.roll_back().await;
-        let alone = writes.len() == 1 || matches!(told, Error::Busy(_));
-        if alone || (planned.is_some() && !codes::is_known_uncommitted(&told)) {
+        if writes.len() == 1 || matches!(told, Error::Busy(_)) {
             return writes.iter().map(|_| Err(told.clone())).collect();
         }
         let mut results = Vec::with_capacity(writes.len());
@@ -123,15 +144,21 @@ impl Writer {
     }
 
     async fn transaction(&mut self, writes: &[Write]) -> std::result::Result<Vec<Result<Answer>>, Failure> {
-        let results = body(&mut self.connection, writes).await.map_err(Failure::Before)?;
+        let mut results = Vec::with_capacity(writes.len());
+        #[cfg(not(test))]
+        let end = COMMIT;
         #[cfg(test)]
-        self.faults.before_commit(&mut self.connection).await.map_err(Failure::Before)?;
-        let committed = sqlx::query("COMMIT").execute(&mut self.connection).await;
+        let end = self.faults.end();
+        let committed = body(&mut self.connection, writes, end, &mut results).await;
         #[cfg(test)]
         let committed = self.faults.after_commit(committed);
         match committed {
-            Ok(_) => Ok(results),
-            Err(error) => Err(Failure::Commit(error, results)),
+            Ok(()) => Ok(results),
+            // An error of SQLite leaves nothing behind, wherever it came from; but for failures of the disk.
+            Err(error) if codes::is_from_sqlite(&error) || results.len() < writes.len() => {
+                Err(Failure::Before(error))
+            }
+            Err(error) => Err(Failure::Lost(error, results)),
         }
     }
 
@@ -209,9 +236,14 @@ fn group_length(waiting: &[Request]) -> usize {
     waiting.len()
 }
 
-/// Everything before the commit. Runs of appends are planned and written together, and so are runs of closes.
-async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Result<Vec<Result<Answer>>> {
-    let mut results = Vec::with_capacity(writes.len());
+/// A transaction. Runs of appends are planned and written together, and so are runs of closes; the last of them goes to
+/// SQLite together with `end`, the commit.
+async fn body(
+    connection: &mut SqliteConnection,
+    writes: &[Write],
+    end: &'static str,
+    results: &mut Vec<Result<Answer>>,
+) -> sqlx::Result<()> {
     let mut rest = writes;
     let mut begin = writes.first().is_some_and(|first| as_append(first).is_some());
     if !begin {
@@ -220,17 +252,22 @@ async fn body(connection: &mut SqliteConnection, writes: &[Write]) -> sqlx::Resu
     while let Some(first) = rest.first() {
         let appends: Vec<&Append> = rest.iter().map_while(as_append).collect();
         let closes: Vec<(&StreamId, Epoch)> = rest.iter().map_while(as_close).collect();
+        rest = rest.get((appends.len() + closes.len()).max(1)..).unwrap_or_default();
         if !appends.is_empty() {
-            let plan = Plan::load(connection, &appends, std::mem::take(&mut begin)).await?;
-            append_all(connection, &appends, plan, &mut results).await?;
+            let mut plan = Plan::load(connection, &appends, std::mem::take(&mut begin)).await?;
+            judge(connection, &appends, &mut plan, results).await?;
+            if rest.is_empty() {
+                return flush::write(connection, &plan, end).await;
+            }
+            flush::write(connection, &plan, "").await?;
         } else if !closes.is_empty() {
             results.extend(write::close(connection, &closes).await?);
         } else {
             results.push(write::run(connection, first).await?);
         }
-        rest = rest.get((appends.len() + closes.len()).max(1)..).unwrap_or_default();
     }
-    Ok(results)
+    sqlx::query(end).execute(connection).await?;
+    Ok(())
 }
 
 fn as_close(write: &Write) -> Option<(&StreamId, Epoch)> {
@@ -241,10 +278,11 @@ fn as_append(write: &Write) -> Option<&Append> {
     if let Write::Append(append) = write { Some(append) } else { None }
 }
 
-async fn append_all<'a>(
+/// Adds the appends to the plan, and says what comes of each once that is written.
+async fn judge<'a>(
     connection: &mut SqliteConnection,
     appends: &[&'a Append],
-    mut plan: Plan<'a>,
+    plan: &mut Plan<'a>,
     results: &mut Vec<Result<Answer>>,
 ) -> sqlx::Result<()> {
     for append in appends {
@@ -262,7 +300,7 @@ async fn append_all<'a>(
         };
         results.push(result.map(Answer::Appended));
     }
-    flush::write(connection, &plan).await
+    Ok(())
 }
 
 /// Whether the last record of the append is in the journal, as it was given. An append without records leaves
