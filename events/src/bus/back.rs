@@ -4,7 +4,7 @@
 
 use runner_store::{Maintenance, StreamId, StreamInfo};
 
-use super::{Bus, Result, STREAM_KIND, stream};
+use super::{Bus, Result};
 
 /// Streams that are looked at at once.
 const PAGE: usize = 1000;
@@ -15,6 +15,8 @@ const END_MS: u64 = 1 << 48;
 #[derive(Debug)]
 pub(super) struct Back<'a> {
     bus: &'a Bus,
+    /// Kind of the streams: those of events, or their marks.
+    kind: &'static str,
     /// Spans that were not looked at, the latest at the end: from and until, milliseconds of ids.
     spans: Vec<(u64, u64)>,
     /// Where the whole walk ends.
@@ -23,12 +25,12 @@ pub(super) struct Back<'a> {
 
 impl<'a> Back<'a> {
     /// From the latest event to those of a time, in milliseconds of the epoch; `now_ms` says where most of them are.
-    pub(super) fn new(bus: &'a Bus, since_ms: u64, now_ms: u64) -> Result<Self> {
+    pub(super) fn new(bus: &'a Bus, kind: &'static str, since_ms: u64, now_ms: u64) -> Result<Self> {
         let since = since_ms.min(END_MS - 1);
         // an id may be a little ahead of the clock, and clocks are set back; there is next to nothing
         let ahead = now_ms.saturating_add(2000).clamp(since, END_MS);
-        let first = if since == 0 { stream("0")? } else { before(since)? };
-        Ok(Self { bus, spans: vec![(since, ahead), (ahead, END_MS)], first })
+        let first = if since == 0 { of(kind, "0")? } else { before(kind, since)? };
+        Ok(Self { bus, kind, spans: vec![(since, ahead), (ahead, END_MS)], first })
     }
 
     /// The next ids, the latest first; none at the end.
@@ -64,25 +66,29 @@ impl<'a> Back<'a> {
 
     /// The stream after which a span begins.
     fn after(&self, from_ms: u64) -> Result<StreamId> {
-        let begin = if from_ms == 0 { stream("0")? } else { before(from_ms)? };
+        let begin = if from_ms == 0 { of(self.kind, "0")? } else { before(self.kind, from_ms)? };
         Ok(begin.max(self.first.clone()))
     }
 
     async fn page(&self, after: &StreamId, until_ms: u64) -> Result<Vec<StreamInfo>> {
-        let end = (until_ms < END_MS).then(|| before(until_ms)).transpose()?;
+        let end = (until_ms < END_MS).then(|| before(self.kind, until_ms)).transpose()?;
         let page = Maintenance::streams(self.bus.store().as_ref(), Some(after), PAGE).await?;
         let inside = |info: &StreamInfo| {
-            info.stream.kind() == STREAM_KIND && end.as_ref().is_none_or(|end| info.stream <= *end)
+            info.stream.kind() == self.kind && end.as_ref().is_none_or(|end| info.stream <= *end)
         };
         Ok(page.into_iter().take_while(inside).collect())
     }
 }
 
+fn of(kind: &str, id: &str) -> Result<StreamId> {
+    Ok(StreamId::parse(&format!("{kind}/{id}"))?)
+}
+
 /// The largest id of the millisecond before.
-pub(super) fn before(milliseconds: u64) -> Result<StreamId> {
+pub(super) fn before(kind: &str, milliseconds: u64) -> Result<StreamId> {
     let milliseconds = milliseconds.saturating_sub(1) & (END_MS - 1);
     let (high, low) = (milliseconds >> 16, milliseconds & 0xFFFF);
-    stream(&format!("{high:08x}-{low:04x}-ffff-ffff-ffffffffffff"))
+    of(kind, &format!("{high:08x}-{low:04x}-ffff-ffff-ffffffffffff"))
 }
 
 fn milliseconds(stream: &StreamId) -> u64 {
@@ -98,6 +104,7 @@ mod tests {
     use runner_controller::{SystemClock, SystemIds};
     use runner_store::{Append, Create, Epoch, Journal, MemoryStore, NewRecord, Seq};
 
+    use super::super::{STREAM_KIND, stream};
     use super::*;
 
     /// A bus with events at these milliseconds, and with streams of other kinds before and behind.
@@ -128,7 +135,7 @@ mod tests {
     }
 
     async fn walk(bus: &Bus, since_ms: u64, now_ms: u64) -> Vec<String> {
-        let mut back = Back::new(bus, since_ms, now_ms).unwrap();
+        let mut back = Back::new(bus, STREAM_KIND, since_ms, now_ms).unwrap();
         let mut all = Vec::new();
         loop {
             let page = back.next().await.unwrap();
@@ -151,7 +158,8 @@ mod tests {
                 assert_eq!(walk(&bus, 0, now).await, ids, "seen from {now}");
             }
             let since = 100 * day + 1;
-            let later = ids.iter().filter(|id| id.as_str() >= before(since).unwrap().key()).cloned();
+            let later =
+                ids.iter().filter(|id| id.as_str() >= before(STREAM_KIND, since).unwrap().key()).cloned();
             assert_eq!(walk(&bus, since, 101 * day).await, later.collect::<Vec<_>>());
         }
     }

@@ -7,7 +7,9 @@ use runner_store::{Catalog, Journal, Maintenance, Seq, StreamId};
 
 use super::back::{Back, before};
 use super::note::{self, Dated};
-use super::{Bus, Error, Event, Note, Outcome, Result, State, Verdict, stream as stream_of};
+use super::{
+    Bus, Error, Event, Note, Outcome, Result, STREAM_KIND, State, Verdict, stream as stream_of, trouble,
+};
 
 /// An event and everything that came of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +145,9 @@ impl Bus {
     /// # Errors
     /// What the store says, [`Error::Corrupt`].
     pub async fn list(&self, query: &Query) -> Result<Vec<History>> {
-        let mut back = self.back(query.since)?;
+        // what failed bears a mark, and is rare
+        let failed = matches!(query.state, Some(State::Failed | State::Dead));
+        let mut back = self.back(if failed { trouble::KIND } else { STREAM_KIND }, query.since)?;
         let mut out = Vec::new();
         loop {
             let page = back.next().await?;
@@ -176,12 +180,12 @@ impl Bus {
     /// # Errors
     /// What the store says.
     pub async fn latest(&self) -> Result<Option<String>> {
-        Ok(self.back(None)?.next().await?.first().map(|info| info.stream.key().to_owned()))
+        Ok(self.back(STREAM_KIND, None)?.next().await?.first().map(|info| info.stream.key().to_owned()))
     }
 
-    fn back(&self, since: Option<Timestamp>) -> Result<Back<'_>> {
+    fn back(&self, kind: &'static str, since: Option<Timestamp>) -> Result<Back<'_>> {
         let since = since.map_or(0, |since| u64::try_from(since.as_millisecond()).unwrap_or(0));
-        Back::new(self, since, u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0))
+        Back::new(self, kind, since, u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0))
     }
 
     /// Ids of all events since a time, earliest first.
@@ -193,7 +197,7 @@ impl Bus {
         let mut ids = Vec::new();
         loop {
             let page = Maintenance::streams(self.store.as_ref(), Some(&after), PAGE).await?;
-            let events = page.iter().take_while(|info| info.stream.kind() == super::STREAM_KIND);
+            let events = page.iter().take_while(|info| info.stream.kind() == STREAM_KIND);
             let found: Vec<String> = events.map(|info| info.stream.key().to_owned()).collect();
             let ended = found.len() < PAGE;
             if let Some(last) = found.last() {
@@ -216,10 +220,11 @@ impl Bus {
         let end = start(Some(before))?;
         let mut gone = 0;
         for info in Maintenance::streams(self.store.as_ref(), Some(&first), PAGE.max(limit)).await? {
-            if info.stream.kind() != super::STREAM_KIND || info.stream >= end || gone >= limit {
+            if info.stream.kind() != STREAM_KIND || info.stream >= end || gone >= limit {
                 break;
             }
             if info.closed {
+                self.unmark(info.stream.key()).await?;
                 Catalog::delete_workflow(self.store.as_ref(), &info.stream).await?;
                 gone += 1;
             }
@@ -232,6 +237,6 @@ impl Bus {
 fn start(since: Option<Timestamp>) -> Result<StreamId> {
     match since {
         None => stream_of("0"),
-        Some(since) => before(u64::try_from(since.as_millisecond()).unwrap_or(0)),
+        Some(since) => before(STREAM_KIND, u64::try_from(since.as_millisecond()).unwrap_or(0)),
     }
 }

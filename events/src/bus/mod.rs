@@ -11,6 +11,7 @@ mod hand;
 mod list;
 mod note;
 mod take;
+mod trouble;
 mod window;
 
 use std::collections::BTreeMap;

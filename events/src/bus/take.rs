@@ -113,6 +113,7 @@ impl Bus {
     /// # Errors
     /// What the store says; then it is taken again later.
     pub async fn settle(&self, taken: Taken, notes: &[Note]) -> Result<()> {
+        self.mark(&taken.history.event, notes).await?;
         let mut append = self.noted(&taken, notes)?;
         append.closes = true;
         Journal::append(self.store.as_ref(), append).await?;
@@ -170,6 +171,7 @@ impl Bus {
     }
 
     async fn append(&self, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
+        self.mark(&taken.history.event, notes).await?;
         let mut append = self.noted(taken, notes)?;
         append.wakeup = wakeup;
         Journal::append(self.store.as_ref(), append).await?;
