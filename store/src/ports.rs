@@ -21,7 +21,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Journal: Send + Sync {
     /// Writes one transaction and answers once it is durable. The lease row is checked inside it: an append
     /// with another epoch than the current one, or to a stream that nobody leases (a closed one too),
-    /// writes nothing.
+    /// writes nothing. An [`Append::afterword`] is the exception: it is written to a closed stream alone.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended>>;
 
     /// Records after `after`, at most `limit` (0 means the maximum), bodies restored from blobs.

@@ -107,6 +107,9 @@ pub struct Append {
     pub consumed: Vec<CommandId>,
     /// The stream is finished with these facts: what [`crate::Journal::close`] does, in the same commit.
     pub closes: bool,
+    /// Facts about a stream that is finished, which nobody leases: they are written while it is closed, whatever the epoch,
+    /// where `expected` is its last record. It stays closed.
+    pub afterword: bool,
 }
 
 impl Append {
@@ -132,7 +135,14 @@ impl Append {
             locks: Vec::new(),
             consumed: Vec::new(),
             closes: false,
+            afterword: false,
         }
+    }
+
+    /// Records about a stream that is finished.
+    #[must_use]
+    pub fn afterword(stream: StreamId, expected: Seq, at: Timestamp, records: Vec<NewRecord>) -> Self {
+        Self { afterword: true, ..Self::new(stream, Epoch::ZERO, expected, at, records) }
     }
 }
 

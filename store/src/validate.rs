@@ -79,6 +79,11 @@ pub(crate) fn append(append: &Append) -> Result<()> {
     if let Some(row) = &append.workflow {
         workflow_row(append.stream.key(), row)?;
     }
+    let alone = append.create.is_none() && append.locks.is_empty() && append.nodes.is_empty();
+    let bare = alone && append.workflow.is_none() && append.consumed.is_empty() && !append.closes;
+    if append.afterword && !(bare && append.wakeup == Wakeup::Keep) {
+        return Err(Error::Invalid("an afterword has records and nothing else".to_owned()));
+    }
     append.nodes.iter().try_for_each(node_row)?;
     append.locks.iter().try_for_each(lock_change)?;
     create(append)

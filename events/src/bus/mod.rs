@@ -10,6 +10,7 @@ mod event;
 mod hand;
 mod list;
 mod note;
+mod settled;
 mod take;
 mod trouble;
 mod window;
@@ -30,6 +31,7 @@ pub use event::{Event, NewEvent, Only};
 use hand::{Hand, Place};
 pub use list::{History, Query};
 pub use note::{Dated, Note, Outcome, State, TriggerVerdict, Verdict};
+use settled::Settled;
 pub use take::Taken;
 
 /// Kind of the streams.
@@ -63,6 +65,7 @@ pub struct Bus {
     routes: Arc<RwLock<Routes>>,
     latest: Arc<Mutex<u128>>,
     hand: Hand,
+    settled: Settled,
 }
 
 /// EventSources, `<namespace>/<name>`, whose events travel by an EventBus, and which.
@@ -80,7 +83,17 @@ impl Bus {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let is_dead = Arc::new(runner_controller::is_dead);
         let (owner, routes) = (runner_controller::this_process(), Arc::default());
-        Self { store, clock, ids, owner, is_dead, routes, latest: Arc::default(), hand: Hand::default() }
+        Self {
+            store,
+            clock,
+            ids,
+            owner,
+            is_dead,
+            routes,
+            latest: Arc::default(),
+            hand: Hand::default(),
+            settled: Settled::default(),
+        }
     }
 
     /// The same under another name in leases, with another proof of death.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use runner_store::{Append, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
+use runner_store::{Append, Appended, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
 
 use super::note::{self};
 use super::{Bus, Error, Event, History, Note, Result, STREAM_KIND, State, stream};
@@ -113,10 +113,12 @@ impl Bus {
     /// # Errors
     /// What the store says; then it is taken again later.
     pub async fn settle(&self, taken: Taken, notes: &[Note]) -> Result<()> {
-        self.mark(&taken.history.event, notes).await?;
+        self.mark(&taken.history.event.id, notes).await?;
         let mut append = self.noted(&taken, notes)?;
         append.closes = true;
-        Journal::append(self.store.as_ref(), append).await?;
+        if let Appended::Done(end) = Journal::append(self.store.as_ref(), append).await? {
+            self.settled.set(&taken.history.event.id, end);
+        }
         Ok(())
     }
 
@@ -157,6 +159,9 @@ impl Bus {
     /// # Errors
     /// What the store says.
     pub async fn annotate(&self, id: &str, notes: &[Note]) -> Result<()> {
+        if self.afterword(id, notes).await? {
+            return Ok(());
+        }
         match self.take_one(id).await {
             Ok(taken) if taken.history.state() == State::Received => {
                 self.append(&taken, notes, Wakeup::Keep).await?;
@@ -170,8 +175,23 @@ impl Bus {
         }
     }
 
+    /// Adds notes to an event that this process settled, without taking it again; false when somebody else wrote since.
+    async fn afterword(&self, id: &str, notes: &[Note]) -> Result<bool> {
+        let Some(end) = self.settled.take(id) else { return Ok(false) };
+        self.mark(id, notes).await?;
+        let records = notes.iter().map(note::record).collect::<Result<Vec<NewRecord>>>()?;
+        let append = Append::afterword(stream(id)?, end, self.clock.now(), records);
+        match Journal::append(self.store.as_ref(), append).await {
+            Ok(Appended::Done(end)) => {
+                self.settled.set(id, end);
+                Ok(true)
+            }
+            Ok(Appended::Exists { .. }) | Err(_) => Ok(false),
+        }
+    }
+
     async fn append(&self, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
-        self.mark(&taken.history.event, notes).await?;
+        self.mark(&taken.history.event.id, notes).await?;
         let mut append = self.noted(taken, notes)?;
         append.wakeup = wakeup;
         Journal::append(self.store.as_ref(), append).await?;

@@ -3,7 +3,7 @@
 
 use runner_store::{Append, Catalog, Create, Epoch, FirstLease, Journal, Maintenance, Seq, StreamId};
 
-use super::{Bus, Event, Note, Result};
+use super::{Bus, Note, Result};
 
 /// Kind of the marks.
 pub(super) const KIND: &str = "eventtrouble";
@@ -25,19 +25,19 @@ fn tells(note: &Note) -> bool {
 impl Bus {
     /// Marks an event of which these notes are about to be taken, where they tell of trouble. Before the notes: a mark
     /// too many costs a look, one too few hides a failure.
-    pub(super) async fn mark(&self, event: &Event, notes: &[Note]) -> Result<()> {
+    pub(super) async fn mark(&self, id: &str, notes: &[Note]) -> Result<()> {
         if !notes.iter().any(tells) {
             return Ok(());
         }
-        let stream = mark(&event.id)?;
+        let stream = mark(id)?;
         if Maintenance::stream(self.store.as_ref(), &stream).await?.is_some() {
             return Ok(());
         }
         let now = self.clock.now();
         let mut append = Append::new(stream, Epoch::FIRST, Seq::ZERO, now, Vec::new());
         append.create = Some(Create {
-            namespace: event.namespace.clone(),
-            name: event.id.clone(),
+            namespace: KIND.to_owned(),
+            name: id.to_owned(),
             idempotency_key: None,
             lease: Some(FirstLease { owner: self.owner.clone(), until: now }),
         });

@@ -156,6 +156,27 @@ pub async fn closed_streams_rest_until_reopened(pair: Pair) {
     assert_eq!(done(&pair.b, more("w1", Epoch(2), Seq(1))).await, Seq(2));
 }
 
+/// What is said of a finished stream needs no lease, and is said of no other.
+pub async fn a_finished_stream_takes_an_afterword(pair: Pair) {
+    let record = |text: &str| NewRecord { kind: "x".to_owned(), body: text.into() };
+    let after = |seq: u64| Append::afterword(stream("w1"), Seq(seq), at(3), vec![record("after")]);
+    assert!(matches!(pair.a.append(after(0)).await, Err(Error::NotFound(_))));
+    done(&pair.a, create("w1", "a")).await;
+    assert!(matches!(pair.a.append(after(1)).await, Err(Error::StaleEpoch { .. })), "it is leased");
+    done(&pair.a, Append { closes: true, ..more("w1", Epoch::FIRST, Seq(1)) }).await;
+    assert!(matches!(pair.a.append(after(1)).await, Err(Error::SeqConflict { actual: Seq(2), .. })));
+    assert_eq!(done(&pair.b, after(2)).await, Seq(3));
+    let (two, same) = tokio::join!(pair.a.append(after(3)), pair.a.append(after(3)));
+    assert!(two.is_ok() != same.is_ok(), "one of two at the same place: {two:?}, {same:?}");
+    let info = pair.b.stream(&stream("w1")).await.unwrap().unwrap();
+    assert_eq!((info.closed, info.owner), (true, None));
+    assert_eq!(pair.b.read(&stream("w1"), Seq(2), 0).await.unwrap().len(), 2);
+    pair.a.reopen(&stream("w1")).await.unwrap();
+    assert!(matches!(pair.a.append(after(4)).await, Err(Error::StaleEpoch { .. })), "it is open");
+    let both = Append { closes: true, ..after(4) };
+    assert!(matches!(pair.a.append(both).await, Err(Error::Invalid(_))));
+}
+
 /// An append that closes does both or nothing, and closes of many streams do not mix.
 pub async fn an_append_can_be_the_last(pair: Pair) {
     let first = Append { wakeup: Wakeup::At(at(5)), ..create("w1", "a") };

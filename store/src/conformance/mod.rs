@@ -62,6 +62,7 @@ macro_rules! conformance_tests {
             f30_expired_leases_are_taken_over, f4_leases_of_dead_owners_are_taken_over,
             p2_a_stream_is_claimed_once, renewing_tells_what_is_lost, closed_streams_rest_until_reopened,
             an_append_can_be_the_last,
+            a_finished_stream_takes_an_afterword,
             due_streams_come_in_order,
             // inbox
             commands_wait_until_they_are_answered, f40_a_repeated_command_is_one_command,

@@ -146,7 +146,11 @@ impl State {
             return Ok(Appended::Exists { stream: existing });
         }
         if append.create.is_none() {
-            let stream = self.fenced(&append.stream, append.epoch)?;
+            let stream = if append.afterword {
+                self.finished(&append.stream, append.epoch)?
+            } else {
+                self.fenced(&append.stream, append.epoch)?
+            };
             let actual = stream.last_seq();
             if actual != append.expected {
                 return Err(Error::SeqConflict { stream: append.stream, actual });

@@ -91,6 +91,15 @@ impl State {
         Ok(found)
     }
 
+    /// A stream that is closed.
+    pub(super) fn finished(&mut self, stream: &StreamId, epoch: Epoch) -> Result<&mut Stream> {
+        let found = self.streams.get_mut(stream).ok_or_else(|| not_found(stream))?;
+        if !found.closed {
+            return Err(Error::StaleEpoch { stream: stream.clone(), given: epoch.0, current: found.epoch.0 });
+        }
+        Ok(found)
+    }
+
     /// The leases that are still what their holder believes.
     pub(super) fn still_held<'a>(
         &self,

@@ -17,6 +17,7 @@ pub(super) struct Head {
     last_seq: u64,
     epoch: u64,
     is_leased: bool,
+    is_closed: bool,
     is_due: bool,
     phase: Option<String>,
 }
@@ -76,7 +77,7 @@ pub(super) enum Verdict {
 
 macro_rules! heads {
     () => {
-        "SELECT s.stream, s.id, coalesce(l.epoch, 0) AS epoch, l.owner IS NOT NULL AS leased, \
+        "SELECT s.stream, s.id, coalesce(l.epoch, 0) AS epoch, l.owner IS NOT NULL AS leased, s.closed, \
          coalesce((SELECT max(j.seq) FROM journal j WHERE j.stream = s.id), 0) AS last_seq, \
          w.due_at IS NOT NULL AS due, p.phase \
          FROM json_each(?1) n JOIN streams s ON s.stream = n.value LEFT JOIN leases l ON l.stream = s.id \
@@ -125,6 +126,7 @@ impl<'a> Plan<'a> {
                 last_seq: row.try_get::<i64, _>("last_seq")?.cast_unsigned(),
                 epoch: row.try_get::<i64, _>("epoch")?.cast_unsigned(),
                 is_leased: row.try_get("leased")?,
+                is_closed: row.try_get("closed")?,
                 is_due: row.try_get("due")?,
                 phase: row.try_get("phase")?,
             };
@@ -187,7 +189,9 @@ impl<'a> Plan<'a> {
             };
         }
         let head = head.ok_or_else(|| Error::NotFound(append.stream.to_string()))?;
-        if !head.is_leased || head.epoch != append.epoch.0 {
+        let held = head.is_leased && head.epoch == append.epoch.0;
+        let may = if append.afterword { head.is_closed } else { held };
+        if !may {
             let (stream, given) = (append.stream.clone(), append.epoch.0);
             return Err(Error::StaleEpoch { stream, given, current: head.epoch });
         }
@@ -235,7 +239,7 @@ impl<'a> Plan<'a> {
         }
         self.consumed.extend(append.consumed.iter().map(|command| (head.id, command.0.cast_signed())));
         if append.closes {
-            (head.is_leased, head.is_due) = (false, false);
+            (head.is_leased, head.is_closed, head.is_due) = (false, true, false);
             self.wakeups.remove(&head.id);
             self.closed.push(head.id);
         }
@@ -257,7 +261,7 @@ impl<'a> Plan<'a> {
         self.streams.push(NewStream { id, stream, create });
         let is_leased = create.lease.is_some();
         let epoch = if is_leased { Epoch::FIRST.0 } else { Epoch::ZERO.0 };
-        Ok(Head { id, last_seq: 0, epoch, is_leased, is_due: false, phase: None })
+        Ok(Head { id, last_seq: 0, epoch, is_leased, is_closed: false, is_due: false, phase: None })
     }
 }
 
