@@ -53,6 +53,8 @@ pub struct Changes {
     pub any: u64,
     /// Moves with each command posted: the largest command id given out so far.
     pub commands: u64,
+    /// Moves with each manifest that is put or removed.
+    pub manifests: u64,
 }
 
 /// One line of a list of workflows. Everything but the key columns is opaque to the store.

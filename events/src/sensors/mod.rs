@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use runner_controller::Clock;
 use runner_sensors::machine::{Compat, Gate, Input, next_wakeup};
 use runner_sensors::spec::Sensor;
-use runner_store::{Catalog, Inbox, Journal, Manifest, Store};
+use runner_store::{Catalog, Changes, Inbox, Journal, Manifest, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -121,13 +121,20 @@ impl Sensors {
     /// Drives until `stop`. What fails is tried again.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let mut seen = None;
+        let (mut seen, mut refreshed): (Option<Changes>, _) = (None, Timestamp::MIN);
         self.bus.stay();
         loop {
             let now = self.clock.now();
             let changes = Inbox::changes(self.store.as_ref()).await.ok();
-            let looked = self.round(seen != changes || changes.is_none()).await;
-            seen = changes;
+            // a manifest counts for the very next event; what else other processes do may wait a little
+            let manifests = |changes: Option<Changes>| changes.map(|changes| changes.manifests);
+            let moved = manifests(changes).is_none() || manifests(seen) != manifests(changes);
+            let is_late = later(refreshed, LOOK_EVERY) <= now || now < refreshed;
+            let refresh = moved || (seen != changes && is_late);
+            let looked = self.round(refresh).await;
+            if refresh {
+                (seen, refreshed) = (changes, now);
+            }
             let (next, more) = match looked {
                 Ok(round) => round,
                 Err(error) => {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{Digest, Error, LockChange, NewCommand, NewManifest, Projection};
 
-fn manifest(name: &str, body: &str, seconds: i64) -> NewManifest {
+pub(super) fn manifest(name: &str, body: &str, seconds: i64) -> NewManifest {
     NewManifest {
         kind: "WorkflowTemplate".to_owned(),
         namespace: "default".to_owned(),

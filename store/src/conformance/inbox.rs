@@ -93,7 +93,7 @@ pub async fn commands_cross_processes_within_200_ms(pair: Pair) {
     assert!(late.len() <= 1, "late: {late:?}");
 }
 
-/// Any commit moves one counter, a command the other; without commits both rest.
+/// Any commit moves one counter, commands and manifests each another; without commits all rest.
 pub async fn the_change_counters_move(pair: Pair) {
     done(&pair.a, create("w1", "a")).await;
     let start = pair.b.changes().await.unwrap();
@@ -101,9 +101,15 @@ pub async fn the_change_counters_move(pair: Pair) {
     done(&pair.a, more("w1", Epoch::FIRST, Seq(1))).await;
     let after_append = pair.b.changes().await.unwrap();
     assert_ne!(after_append.any, start.any);
-    assert_eq!(after_append.commands, start.commands);
+    assert_eq!((after_append.commands, after_append.manifests), (start.commands, start.manifests));
     pair.a.post(command("w1", "{}", None)).await.unwrap();
     let after_post = pair.b.changes().await.unwrap();
     assert_ne!(after_post.any, after_append.any);
     assert_ne!(after_post.commands, start.commands);
+    pair.a.put_manifest(catalog::manifest("one", "{}", 1)).await.unwrap();
+    let after_put = pair.b.changes().await.unwrap();
+    assert_ne!(after_put.manifests, after_post.manifests);
+    assert_eq!(after_put.commands, after_post.commands);
+    assert!(pair.a.delete_manifest("WorkflowTemplate", "default", "one").await.unwrap());
+    assert_ne!(pair.b.changes().await.unwrap().manifests, after_put.manifests);
 }

@@ -55,7 +55,10 @@ impl Catalog for MemoryStore {
         namespace: &'a str,
         name: &'a str,
     ) -> BoxFuture<'a, Result<bool>> {
-        self.commit(|state| Ok(state.manifests.remove(&key(kind, namespace, name)).is_some()))
+        self.commit(|state| {
+            state.manifests_moved += 1;
+            Ok(state.manifests.remove(&key(kind, namespace, name)).is_some())
+        })
     }
 
     fn list_workflows(&self, query: WorkflowQuery) -> BoxFuture<'_, Result<Page<WorkflowRow>>> {
@@ -94,6 +97,7 @@ impl Catalog for MemoryStore {
 impl State {
     fn put_manifest(&mut self, new: NewManifest) -> u64 {
         let NewManifest { kind, namespace, name, body, source, at } = new;
+        self.manifests_moved += 1;
         match self.manifests.entry((kind.clone(), namespace.clone(), name.clone())) {
             Entry::Occupied(mut found) => {
                 let manifest = found.get_mut();

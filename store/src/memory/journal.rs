@@ -134,7 +134,9 @@ impl Inbox for MemoryStore {
     }
 
     fn changes(&self) -> BoxFuture<'_, Result<Changes>> {
-        self.view(|state| Ok(Changes { any: state.changes, commands: state.last_command }))
+        self.view(|state| {
+            Ok(Changes { any: state.changes, commands: state.last_command, manifests: state.manifests_moved })
+        })
     }
 }
 

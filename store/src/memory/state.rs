@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) inbox: BTreeMap<u64, Command>,
     pub(super) command_keys: BTreeMap<(StreamId, String), u64>,
     pub(super) last_command: u64,
+    /// Manifests that were put or removed so far.
+    pub(super) manifests_moved: u64,
     pub(super) manifests: BTreeMap<NameKey, Manifest>,
     pub(super) blobs: BTreeMap<Digest, Vec<u8>>,
     pub(super) memo: BTreeMap<(String, String), MemoEntry>,

@@ -11,6 +11,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_lists.sql"),
     include_str!("../../migrations/0003_due_by_kind.sql"),
+    include_str!("../../migrations/0004_counters.sql"),
 ];
 
 /// Marks the file as ours: "RNNR".

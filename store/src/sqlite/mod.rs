@@ -27,7 +27,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -186,7 +186,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// `data_version` moves when any other connection has committed, and costs a look at shared memory.
+    /// `data_version` moves when any other connection has committed.
     async fn look_for_changes(&self) -> Result<Changes> {
         self.check_open()?;
         let mut watch = self.watch.lock().await;
@@ -195,21 +195,20 @@ impl SqliteStore {
             Some(connection) => connection,
             None => connection.insert(connect::for_inspection(&self.path, &self.options).await?),
         };
-        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|e| codes::error(&e))?;
-        if seen.any != version.cast_unsigned() {
-            let last: Option<i64> =
-                sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'")
-                    .fetch_optional(&mut *connection)
-                    .await
-                    .map_err(|e| codes::error(&e))?;
-            *seen = Changes { any: version.cast_unsigned(), commands: last.unwrap_or(0).cast_unsigned() };
-        }
+        // One trip; what is committed in between is seen as well, and moves the version the next time.
+        let rows = sqlx::query(LOOK).fetch_all(&mut *connection).await.map_err(|e| codes::error(&e))?;
+        let number = |row: usize, column: usize| {
+            let value = rows.get(row).map(|row| row.try_get::<i64, _>(column)).transpose();
+            value.map(|value| value.unwrap_or(0).cast_unsigned()).map_err(|e| codes::error(&e))
+        };
+        *seen = Changes { any: number(0, 0)?, commands: number(1, 0)?, manifests: number(1, 1)? };
         Ok(*seen)
     }
 }
+
+const LOOK: &str = "PRAGMA data_version; \
+     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'inbox'), 0), \
+     coalesce((SELECT value FROM counters WHERE name = 'manifests'), 0)";
 
 /// Faults that a test can plant into the writer of one store, and what it did.
 #[cfg(test)]

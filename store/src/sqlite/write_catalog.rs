@@ -7,6 +7,8 @@ use super::plan::json;
 use super::write::{Answer, Outcome, Write, stored};
 use crate::{Error, NewManifest, StreamId};
 
+const MANIFESTS_MOVED: &str = "UPDATE counters SET value = value + 1 WHERE name = 'manifests'";
+
 /// Runs one of these requests.
 pub(super) async fn run(connection: &mut SqliteConnection, write: &Write) -> Outcome {
     match write {
@@ -16,8 +18,9 @@ pub(super) async fn run(connection: &mut SqliteConnection, write: &Write) -> Out
                 .bind(kind)
                 .bind(namespace)
                 .bind(name)
-                .execute(connection)
+                .execute(&mut *connection)
                 .await?;
+            sqlx::query(MANIFESTS_MOVED).execute(connection).await?;
             Ok(Ok(Answer::Flag(done.rows_affected() > 0)))
         }
         Write::DeleteStream(stream) => delete_stream(connection, stream).await,
@@ -80,8 +83,9 @@ async fn put_manifest(connection: &mut SqliteConnection, manifest: &NewManifest)
     .bind(stored(manifest.at)?)
     .bind(manifest.body.as_slice())
     .bind(&manifest.source)
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
+    sqlx::query(MANIFESTS_MOVED).execute(connection).await?;
     Ok(Ok(Answer::Generation(generation.cast_unsigned())))
 }
 

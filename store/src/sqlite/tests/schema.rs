@@ -15,7 +15,7 @@ fn and(later: &str) -> Vec<&str> {
 
 async fn version_of(path: &Path) -> u32 {
     let mut connection = connect::for_inspection(path, &small()).await.unwrap();
-    migrate::check(&mut connection, &["", "", "", ""]).await.unwrap()
+    migrate::check(&mut connection, &and(SECOND)).await.unwrap()
 }
 
 async fn schema_of(path: &Path) -> Vec<String> {
