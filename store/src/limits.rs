@@ -25,6 +25,8 @@ pub const CLAIM_MAX_STREAMS: usize = 10_000;
 pub const WRITER_QUEUE: usize = 4_096;
 /// Most requests that share one commit.
 pub const GROUP_COMMIT_MAX: usize = 512;
+/// How long an append that can wait does so for others to share its commit.
+pub const COMMIT_PATIENCE: Duration = Duration::from_millis(3);
 /// Most records that share one commit (a single larger append still gets a commit of its own).
 pub const GROUP_COMMIT_MAX_RECORDS: usize = 4_096;
 /// How long a connection waits for another process to finish its transaction.

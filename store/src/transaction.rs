@@ -110,6 +110,8 @@ pub struct Append {
     /// Facts about a stream that is finished, which nobody leases: they are written while it is closed, whatever the epoch,
     /// where `expected` is its last record. It stays closed.
     pub afterword: bool,
+    /// Nobody waits for it: it may take a few milliseconds more, and shares the commit of another one then.
+    pub patient: bool,
 }
 
 impl Append {
@@ -136,6 +138,7 @@ impl Append {
             consumed: Vec::new(),
             closes: false,
             afterword: false,
+            patient: false,
         }
     }
 

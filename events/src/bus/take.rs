@@ -6,7 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use runner_store::{Append, Appended, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
 
+use serde_json::Value;
+
 use super::note::{self};
+use super::settled::Settling;
 use super::{Bus, Error, Event, History, Note, Result, STREAM_KIND, State, stream};
 
 /// Life of a lease on an event.
@@ -113,11 +116,29 @@ impl Bus {
     /// # Errors
     /// What the store says; then it is taken again later.
     pub async fn settle(&self, taken: Taken, notes: &[Note]) -> Result<()> {
+        let settling = self.settled.begin(&taken.history.event.id);
+        self.end(taken, notes, settling).await
+    }
+
+    /// The same, for others to wait for: it shares the commit of something else where it can. What is noted of the event
+    /// meanwhile waits for it.
+    pub fn settle_beside(
+        &self,
+        mut taken: Taken,
+        notes: Vec<Note>,
+    ) -> impl Future<Output = Result<()>> + use<> {
+        let (bus, settling) = (self.clone(), self.settled.begin(&taken.history.event.id));
+        // It may be large, and was judged.
+        taken.history.event.data = Value::Null;
+        async move { bus.end(taken, &notes, settling).await }
+    }
+
+    async fn end(&self, taken: Taken, notes: &[Note], settling: Settling) -> Result<()> {
         self.mark(&taken.history.event.id, notes).await?;
         let mut append = self.noted(&taken, notes)?;
-        append.closes = true;
+        (append.closes, append.patient) = (true, true);
         if let Appended::Done(end) = Journal::append(self.store.as_ref(), append).await? {
-            self.settled.set(&taken.history.event.id, end);
+            settling.done(end);
         }
         Ok(())
     }
@@ -159,8 +180,14 @@ impl Bus {
     /// # Errors
     /// What the store says.
     pub async fn annotate(&self, id: &str, notes: &[Note]) -> Result<()> {
-        if self.afterword(id, notes).await? {
-            return Ok(());
+        // One after the other: whoever finds the event held leaves it as it is.
+        let (end, settling) = self.settled.turn(id).await;
+        if let Some(end) = end {
+            self.mark(id, notes).await?;
+            if let Some(end) = self.afterword(id, end, notes).await? {
+                settling.done(end);
+                return Ok(());
+            }
         }
         match self.take_one(id).await {
             Ok(taken) if taken.history.state() == State::Received => {
@@ -175,18 +202,15 @@ impl Bus {
         }
     }
 
-    /// Adds notes to an event that this process settled, without taking it again; false when somebody else wrote since.
-    async fn afterword(&self, id: &str, notes: &[Note]) -> Result<bool> {
-        let Some(end) = self.settled.take(id) else { return Ok(false) };
-        self.mark(id, notes).await?;
+    /// Adds notes to an event that this process settled, without taking it again; answers the new end of its stream, or
+    /// nothing when somebody else wrote since.
+    async fn afterword(&self, id: &str, end: Seq, notes: &[Note]) -> Result<Option<Seq>> {
         let records = notes.iter().map(note::record).collect::<Result<Vec<NewRecord>>>()?;
-        let append = Append::afterword(stream(id)?, end, self.clock.now(), records);
+        let mut append = Append::afterword(stream(id)?, end, self.clock.now(), records);
+        append.patient = true;
         match Journal::append(self.store.as_ref(), append).await {
-            Ok(Appended::Done(end)) => {
-                self.settled.set(id, end);
-                Ok(true)
-            }
-            Ok(Appended::Exists { .. }) | Err(_) => Ok(false),
+            Ok(Appended::Done(end)) => Ok(Some(end)),
+            Ok(Appended::Exists { .. }) | Err(_) => Ok(None),
         }
     }
 

@@ -10,7 +10,7 @@ use runner_sensors::machine::{Fact, Gate, Input, Judgement, Mode, Status, accept
 
 use super::error::Result;
 use super::known::Known;
-use super::{Sensors, later};
+use super::{BESIDE, Sensors, later};
 use crate::bus::{Event, Note, Taken, TriggerVerdict, Verdict};
 use crate::triggers::event_of;
 
@@ -73,28 +73,36 @@ impl Sensors {
         self.settle(taken, notes, &blocked).await
     }
 
-    /// Settles what every sensor took, at once, so that the notes share a commit.
+    /// Settles what every sensor took, beside everything else: nobody waits for it.
     async fn settle(
-        &self,
+        &mut self,
         taken: Vec<Taken>,
         notes: Vec<Vec<Note>>,
         blocked: &BTreeSet<usize>,
     ) -> Result<()> {
         let gated = self.options.gate == Gate::Closed;
-        let mut all = tokio::task::JoinSet::new();
         let again = later(self.clock.now(), FULL);
         for (place, (one, mut notes)) in taken.into_iter().zip(notes).enumerate() {
             let bus = self.bus.clone();
             let full = blocked.contains(&place);
             notes.push(Note::Settled { gated });
-            all.spawn(async move {
-                let id = one.history.event.id.clone();
-                let done = if full { bus.put_back(one, again).await } else { bus.settle(one, &notes).await };
-                done.map_err(|error| tracing::warn!(event = id, %error, "not settled; it is taken again"))
-            });
+            let id = one.history.event.id.clone();
+            let failed = move |error| tracing::warn!(event = id, %error, "not settled; it is taken again");
+            if full {
+                self.beside.spawn(async move { bus.put_back(one, again).await.unwrap_or_else(failed) });
+            } else {
+                let settled = bus.settle_beside(one, notes);
+                self.beside.spawn(async move { settled.await.unwrap_or_else(failed) });
+            }
         }
-        while all.join_next().await.is_some() {}
+        self.catch_up(BESIDE).await;
         Ok(())
+    }
+
+    /// Waits until no more than so many notes are on their way into the store.
+    pub(super) async fn catch_up(&mut self, most: usize) {
+        while self.beside.len() > most && self.beside.join_next().await.is_some() {}
+        while self.beside.try_join_next().is_some() {}
     }
 }
 

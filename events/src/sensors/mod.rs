@@ -45,6 +45,8 @@ const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 const TTL: std::time::Duration = std::time::Duration::from_secs(15);
 /// Events that are judged together: their facts share commits.
 const BATCH: usize = 64;
+/// Notes that may be on their way into the store while events are judged.
+const BESIDE: usize = 512;
 /// Firings performed at the same time.
 const HANDS: usize = 64;
 
@@ -68,6 +70,8 @@ pub struct Sensors {
     options: Options,
     known: BTreeMap<String, Known>,
     performing: JoinSet<Performed>,
+    /// Notes on their way into the store.
+    beside: JoinSet<()>,
     busy: BTreeSet<String>,
     renewed: Timestamp,
     modes: BTreeMap<String, SetMode>,
@@ -99,6 +103,7 @@ impl Sensors {
             options,
             known: BTreeMap::new(),
             performing: JoinSet::new(),
+            beside: JoinSet::new(),
             busy: BTreeSet::new(),
             modes: BTreeMap::new(),
             rules: None,
@@ -307,6 +312,7 @@ impl Sensors {
                 () = self.clock.sleep_until(deadline) => break,
             }
         }
+        self.catch_up(0).await;
         if let Err(error) = self.bus.leave().await {
             tracing::warn!(%error, "events could not be given back; they are taken when their leases end");
         }

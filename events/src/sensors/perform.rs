@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use runner_sensors::machine::{Action, Fact, Input, Replay, firing_key, outstanding};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 
 use super::error::Result;
-use super::{HANDS, Sensors};
+use super::{BESIDE, HANDS, Sensors};
 use crate::bus::{History, Note, Outcome};
 use crate::triggers::{Done, Failed, Hands, Order};
 
@@ -82,15 +82,14 @@ impl Sensors {
                 }
             }
         }
-        let mut noting = JoinSet::new();
         for (id, notes) in events {
             let bus = self.bus.clone();
-            noting.spawn(async move {
+            self.beside.spawn(async move {
                 let noted = bus.annotate(&id, &notes).await;
-                noted.map_err(|error| tracing::warn!(event = id, %error, "not noted with the event"))
+                noted.unwrap_or_else(|error| tracing::warn!(event = id, %error, "not noted with the event"));
             });
         }
-        while noting.join_next().await.is_some() {}
+        self.catch_up(BESIDE).await;
     }
 
     /// Tells one machine; what each firing means for its events.

@@ -14,6 +14,7 @@ mod ports;
 mod read;
 #[cfg(test)]
 mod tests;
+mod transact;
 mod verify;
 mod ways;
 mod write;

@@ -53,6 +53,11 @@ impl Write {
         }
     }
 
+    /// Whether it waits a little for others to share its commit.
+    pub(super) fn is_patient(&self) -> bool {
+        matches!(self, Self::Append(append) if append.patient)
+    }
+
     /// How many bytes of values it adds, roughly; used to decide when to checkpoint.
     pub(super) fn bytes(&self) -> usize {
         match self {

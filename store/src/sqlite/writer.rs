@@ -9,11 +9,11 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::plan::{Plan, Verdict};
-use super::write::{self, Answer, Write};
-use super::{Options, codes, connect, flush, locks};
-use crate::{Append, Appended, Epoch, Error, Result, StreamId, fingerprint, limits, validate};
+use super::write::{Answer, Write};
+use super::{Options, codes, connect, transact};
+use crate::{Append, Appended, Error, Result, fingerprint, limits, validate};
 
 /// A request and where its answer goes.
 pub(super) struct Request {
@@ -77,7 +77,7 @@ impl Writer {
         while self.log_grows && self.requests.is_empty() && !self.requests.is_closed() {
             self.grow_log().await;
         }
-        while self.requests.recv_many(&mut waiting, limits::GROUP_COMMIT_MAX).await > 0 {
+        while self.next(&mut waiting).await {
             while !waiting.is_empty() {
                 let group: Vec<Request> = waiting.drain(..group_length(&waiting)).collect();
                 self.commit_group(group).await;
@@ -92,6 +92,21 @@ impl Writer {
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "closing the database");
         }
+    }
+
+    /// Takes what waits; false when nobody asks any more. What can wait is taken with the next that cannot.
+    async fn next(&mut self, waiting: &mut Vec<Request>) -> bool {
+        if self.requests.recv_many(waiting, limits::GROUP_COMMIT_MAX).await == 0 {
+            return false;
+        }
+        let patience = Instant::now() + limits::COMMIT_PATIENCE;
+        while waiting.len() < limits::GROUP_COMMIT_MAX && waiting.iter().all(|one| one.write.is_patient()) {
+            let more = self.requests.recv_many(waiting, limits::GROUP_COMMIT_MAX);
+            if !matches!(tokio::time::timeout_at(patience, more).await, Ok(1..)) {
+                break;
+            }
+        }
+        true
     }
 
     async fn commit_group(&mut self, group: Vec<Request>) {
@@ -149,7 +164,7 @@ impl Writer {
         let end = COMMIT;
         #[cfg(test)]
         let end = self.faults.end();
-        let committed = body(&mut self.connection, writes, end, &mut results).await;
+        let committed = transact::run(&mut self.connection, writes, end, &mut results).await;
         #[cfg(test)]
         let committed = self.faults.after_commit(committed);
         match committed {
@@ -234,73 +249,6 @@ fn group_length(waiting: &[Request]) -> usize {
         }
     }
     waiting.len()
-}
-
-/// A transaction. Runs of appends are planned and written together, and so are runs of closes; the last of them goes to
-/// SQLite together with `end`, the commit.
-async fn body(
-    connection: &mut SqliteConnection,
-    writes: &[Write],
-    end: &'static str,
-    results: &mut Vec<Result<Answer>>,
-) -> sqlx::Result<()> {
-    let mut rest = writes;
-    let mut begin = writes.first().is_some_and(|first| as_append(first).is_some());
-    if !begin {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    }
-    while let Some(first) = rest.first() {
-        let appends: Vec<&Append> = rest.iter().map_while(as_append).collect();
-        let closes: Vec<(&StreamId, Epoch)> = rest.iter().map_while(as_close).collect();
-        rest = rest.get((appends.len() + closes.len()).max(1)..).unwrap_or_default();
-        if !appends.is_empty() {
-            let mut plan = Plan::load(connection, &appends, std::mem::take(&mut begin)).await?;
-            judge(connection, &appends, &mut plan, results).await?;
-            if rest.is_empty() {
-                return flush::write(connection, &plan, end).await;
-            }
-            flush::write(connection, &plan, "").await?;
-        } else if !closes.is_empty() {
-            results.extend(write::close(connection, &closes).await?);
-        } else {
-            results.push(write::run(connection, first).await?);
-        }
-    }
-    sqlx::query(end).execute(connection).await?;
-    Ok(())
-}
-
-fn as_close(write: &Write) -> Option<(&StreamId, Epoch)> {
-    if let Write::Close { stream, epoch } = write { Some((stream, *epoch)) } else { None }
-}
-
-fn as_append(write: &Write) -> Option<&Append> {
-    if let Write::Append(append) = write { Some(append) } else { None }
-}
-
-/// Adds the appends to the plan, and says what comes of each once that is written.
-async fn judge<'a>(
-    connection: &mut SqliteConnection,
-    appends: &[&'a Append],
-    plan: &mut Plan<'a>,
-    results: &mut Vec<Result<Answer>>,
-) -> sqlx::Result<()> {
-    for append in appends {
-        let result = match plan.check(append) {
-            Err(error) => Err(error),
-            Ok(Verdict::Answer(appended)) => Ok(appended),
-            Ok(Verdict::Go(stream)) => {
-                let locked = if append.locks.is_empty() {
-                    Ok(())
-                } else {
-                    locks::apply(connection, stream, append).await?
-                };
-                locked.and_then(|()| plan.add(append)).map(Appended::Done)
-            }
-        };
-        results.push(result.map(Answer::Appended));
-    }
-    Ok(())
 }
 
 /// Whether the last record of the append is in the journal, as it was given. An append without records leaves

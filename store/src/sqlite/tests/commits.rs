@@ -198,3 +198,33 @@ async fn p1_a_shutdown_answers_what_was_accepted() {
     let again = SqliteStore::open(&path, small()).await.unwrap();
     assert_eq!(again.streams(None, 0).await.unwrap().len(), accepted);
 }
+
+#[tokio::test]
+async fn what_can_wait_is_written_with_others_and_also_alone() {
+    let (_directory, path, store) = fresh().await;
+    let store = Arc::new(store);
+    for uid in ["w1", "w2"] {
+        store.append(create(uid, "a")).await.unwrap();
+    }
+    let patient = |seq| Append { patient: true, ..more("w1", Epoch::FIRST, Seq(seq)) };
+    assert_eq!(store.append(patient(1)).await, Ok(Appended::Done(Seq(2))), "nobody else comes");
+    let before = store.faults.commits.load(Ordering::Acquire);
+    let requests = [patient(2), patient(3), more("w2", Epoch::FIRST, Seq(1)), patient(4)].map(|append| {
+        let store = Arc::clone(&store);
+        async move { store.append(append).await.unwrap() }
+    });
+    // What came first waits behind the lock; all others share the commit after it.
+    let answers = pile_up(&path, requests.into()).await;
+    assert_eq!(answers, [3, 4, 2, 5].map(|seq| Appended::Done(Seq(seq))));
+    assert!(store.faults.commits.load(Ordering::Acquire) - before <= 2);
+    // And nothing is left behind when the store is closed.
+    let last = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.append(patient(5)).await }
+    });
+    tokio::task::yield_now().await;
+    store.shutdown().await.unwrap();
+    let told = last.await.unwrap();
+    let there = length(&SqliteStore::open(&path, small()).await.unwrap(), "w1").await;
+    assert_eq!(there, if told.is_ok() { 6 } else { 5 }, "{told:?}");
+}
