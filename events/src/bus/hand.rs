@@ -33,6 +33,8 @@ struct State {
     passed: bool,
     /// When that was.
     looked: Timestamp,
+    /// Something was left in the store since.
+    left: bool,
     /// Events on their way into the store that will not be here.
     passing: usize,
     /// Events here or on their way here, and their bytes.
@@ -94,17 +96,24 @@ impl Hand {
         out
     }
 
-    /// Whether the store is to be looked at besides: when the last look is so long ago, and when what waits there is next.
+    /// Whether the store is to be looked at: when something was left there to be taken now, when more may wait than fits
+    /// here and that is next, and when nobody looked for a while.
     pub(super) fn is_look_due(&self, now: Timestamp, every: SignedDuration) -> bool {
         let state = self.state();
         let late = now.duration_since(state.looked).abs() >= every;
-        if state.in_order { late } else { state.waiting.is_empty() }
+        if state.in_order { late || state.left } else { state.waiting.is_empty() }
+    }
+
+    /// Something was left in the store, to be taken now.
+    pub(super) fn leave(&self) {
+        self.state().left = true;
     }
 
     /// A look at the store begins.
     pub(super) fn look(&self, now: Timestamp) {
         let mut state = self.state();
         state.passed = state.passing > 0;
+        state.left = false;
         state.looked = now;
     }
 

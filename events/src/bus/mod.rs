@@ -196,6 +196,7 @@ impl Bus {
             passing => {
                 let appended = Journal::append(self.store.as_ref(), append).await;
                 drop(passing);
+                self.hand.leave();
                 return Ok(appended?);
             }
         };

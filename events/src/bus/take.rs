@@ -14,7 +14,7 @@ use super::{Bus, Error, Event, History, Note, Result, STREAM_KIND, State, stream
 
 /// Life of a lease on an event.
 pub(super) const TTL: Duration = Duration::from_secs(60);
-/// How often the store is looked at while there are events at hand.
+/// How often the store is looked at for what other processes left there.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
 
 /// An event that this process has taken. Dropped without an end it is taken again after its lease.
@@ -39,15 +39,15 @@ impl Taken {
 }
 
 impl Bus {
-    /// Takes events that wait, the earliest first: those that this process has at hand, and those in the store when
-    /// there are none or it was not looked at for a while.
+    /// Takes events that wait, the earliest first: those that this process has at hand, and those in the store when it
+    /// was not looked at for a while or this process left something there.
     ///
     /// # Errors
     /// What the store says.
     pub async fn take(&self, limit: usize) -> Result<Vec<Taken>> {
         let now = self.clock.now();
         let mut out = self.hand.take(limit, now);
-        if out.is_empty() || self.hand.is_look_due(now, LOOK_EVERY) {
+        if self.hand.is_look_due(now, LOOK_EVERY) {
             out.extend(self.claim(limit, now).await?);
         }
         Ok(out)
@@ -108,7 +108,7 @@ impl Bus {
         let taken = self.take_one(id).await?;
         let notes = [Note::Replayed { by: by.to_owned() }];
         self.append(&taken, &notes, Wakeup::At(self.clock.now())).await?;
-        Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+        self.release(taken).await
     }
 
     /// Notes what came of an event, durable when this returns, and ends it.
@@ -149,7 +149,7 @@ impl Bus {
     /// What the store says.
     pub async fn put_back(&self, taken: Taken, at: Timestamp) -> Result<()> {
         self.append(&taken, &[], Wakeup::At(at)).await?;
-        Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+        self.release(taken).await
     }
 
     /// Notes that the EventBus brought an event, durable when this returns: sensors may judge it now. A second time changes
@@ -170,7 +170,7 @@ impl Bus {
             let now = Wakeup::At(self.clock.now());
             self.append(&taken, &[Note::Carried], now).await?;
         }
-        Journal::release(self.store.as_ref(), &[taken.lease]).await?;
+        self.release(taken).await?;
         Ok(true)
     }
 
@@ -192,7 +192,7 @@ impl Bus {
         match self.take_one(id).await {
             Ok(taken) if taken.history.state() == State::Received => {
                 self.append(&taken, notes, Wakeup::Keep).await?;
-                Ok(Journal::release(self.store.as_ref(), &[taken.lease]).await?)
+                self.release(taken).await
             }
             Ok(taken) => self.settle(taken, notes).await,
             Err(Error::Busy(_) | Error::NotFound(_) | Error::Store(runner_store::Error::NotFound(_))) => {
@@ -212,6 +212,12 @@ impl Bus {
             Ok(Appended::Done(end)) => Ok(Some(end)),
             Ok(Appended::Exists { .. }) | Err(_) => Ok(None),
         }
+    }
+
+    async fn release(&self, taken: Taken) -> Result<()> {
+        Journal::release(self.store.as_ref(), &[taken.lease]).await?;
+        self.hand.leave();
+        Ok(())
     }
 
     async fn append(&self, taken: &Taken, notes: &[Note], wakeup: Wakeup) -> Result<()> {
