@@ -23,14 +23,25 @@ pub(super) struct Hand {
     state: Arc<Mutex<State>>,
 }
 
+/// How events come to whoever takes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Way {
+    /// By the store, after what is here.
+    #[default]
+    Store,
+    /// New ones are here, and wait for the last that went by the store.
+    Turning,
+    /// All are here.
+    Hand,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Somebody takes what is put here.
     taken_from: bool,
-    /// No event waits in the store that came before the next one.
-    in_order: bool,
-    /// Whether events went by the store since the last look at it began.
-    passed: bool,
+    way: Way,
+    /// No event was on its way into the store, past this, when the last look at it began.
+    clean: bool,
     /// When that was.
     looked: Timestamp,
     /// Something was left in the store since.
@@ -56,7 +67,7 @@ impl Hand {
     /// Nobody takes any more. What is here.
     pub(super) fn close(&self) -> Vec<Taken> {
         let mut state = self.state();
-        (state.taken_from, state.in_order) = (false, false);
+        (state.taken_from, state.way) = (false, Way::Store);
         let left: Vec<(usize, Taken)> = state.waiting.drain(..).collect();
         for (bytes, _) in &left {
             state.count -= 1;
@@ -69,13 +80,13 @@ impl Hand {
     pub(super) fn offer(&self, bytes: usize) -> Place {
         let mut state = self.state();
         let fits = state.count < EVENTS && state.bytes.saturating_add(bytes) <= BYTES;
-        let granted = state.in_order && fits;
+        let granted = state.way != Way::Store && fits;
         if granted {
             state.count += 1;
             state.bytes += bytes;
         } else {
-            state.in_order = false;
-            state.passed = true;
+            state.way = Way::Store;
+            state.clean = false;
             state.passing += 1;
         }
         Place { hand: self.clone(), bytes, granted, kept: false }
@@ -85,7 +96,7 @@ impl Hand {
     pub(super) fn take(&self, limit: usize, now: Timestamp) -> Vec<Taken> {
         let mut state = self.state();
         let mut out = Vec::new();
-        while out.len() < limit {
+        while out.len() < limit && state.way != Way::Turning {
             let Some((bytes, taken)) = state.waiting.pop_front() else { break };
             state.count -= 1;
             state.bytes -= bytes;
@@ -101,7 +112,11 @@ impl Hand {
     pub(super) fn is_look_due(&self, now: Timestamp, every: SignedDuration) -> bool {
         let state = self.state();
         let late = now.duration_since(state.looked).abs() >= every;
-        if state.in_order { late || state.left } else { state.waiting.is_empty() }
+        match state.way {
+            Way::Store => state.waiting.is_empty(),
+            Way::Turning => true,
+            Way::Hand => late || state.left,
+        }
     }
 
     /// Something was left in the store, to be taken now.
@@ -112,7 +127,7 @@ impl Hand {
     /// A look at the store begins.
     pub(super) fn look(&self, now: Timestamp) {
         let mut state = self.state();
-        state.passed = state.passing > 0;
+        state.clean = state.passing == 0;
         state.left = false;
         state.looked = now;
     }
@@ -120,7 +135,9 @@ impl Hand {
     /// The look is over; `all` when it found every event that waited.
     pub(super) fn looked(&self, all: bool) {
         let mut state = self.state();
-        state.in_order = all && !state.passed && state.taken_from;
+        if all && state.taken_from {
+            state.way = if state.clean { Way::Hand } else { Way::Turning };
+        }
     }
 }
 
@@ -264,6 +281,28 @@ mod tests {
         assert_eq!(seen, (0..40).collect::<Vec<_>>());
         let left = bus.hand.state();
         assert_eq!((left.bytes, left.count, left.passing), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn under_constant_load_events_come_to_hand_and_the_order_holds() {
+        let hand = Hand::default();
+        hand.open();
+        let now = Timestamp::UNIX_EPOCH;
+        // One is on its way into the store whenever it is looked at.
+        let first = hand.offer(1);
+        hand.look(now);
+        hand.looked(true);
+        assert!(!first.is_at_hand());
+        let second = hand.offer(1);
+        assert!(second.is_at_hand() && hand.is_look_due(now, SignedDuration::from_secs(9)));
+        assert_eq!(hand.state().way, Way::Turning, "the second waits for the first");
+        drop(first);
+        hand.look(now);
+        let third = hand.offer(1);
+        hand.looked(true);
+        assert!(third.is_at_hand());
+        assert_eq!(hand.state().way, Way::Hand);
+        assert!(!hand.is_look_due(now, SignedDuration::from_secs(9)));
     }
 
     #[tokio::test]

@@ -49,6 +49,7 @@ impl Bus {
         let mut out = self.hand.take(limit, now);
         if self.hand.is_look_due(now, LOOK_EVERY) {
             out.extend(self.claim(limit, now).await?);
+            out.extend(self.hand.take(limit.saturating_sub(out.len()), now));
         }
         Ok(out)
     }
