@@ -27,6 +27,8 @@ pub const WRITER_QUEUE: usize = 4_096;
 pub const GROUP_COMMIT_MAX: usize = 512;
 /// How long an append that can wait does so for others to share its commit.
 pub const COMMIT_PATIENCE: Duration = Duration::from_millis(3);
+/// As many appends that can wait are a commit of their own: more would only hold up the one they share.
+pub const PATIENT_APPENDS: usize = 4;
 /// Most records that share one commit (a single larger append still gets a commit of its own).
 pub const GROUP_COMMIT_MAX_RECORDS: usize = 4_096;
 /// How long a connection waits for another process to finish its transaction.

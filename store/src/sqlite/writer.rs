@@ -100,7 +100,7 @@ impl Writer {
             return false;
         }
         let patience = Instant::now() + limits::COMMIT_PATIENCE;
-        while waiting.len() < limits::GROUP_COMMIT_MAX && waiting.iter().all(|one| one.write.is_patient()) {
+        while waiting.len() < limits::PATIENT_APPENDS && waiting.iter().all(|one| one.write.is_patient()) {
             let more = self.requests.recv_many(waiting, limits::GROUP_COMMIT_MAX);
             if !matches!(tokio::time::timeout_at(patience, more).await, Ok(1..)) {
                 break;
