@@ -8,6 +8,8 @@ use runner_sensors::conditions::Conditions;
 use runner_sensors::filter;
 use runner_sensors::machine::{Fact, Gate, Input, Judgement, Mode, Status, accepts};
 
+use runner_sensors::spec::Sensor;
+
 use super::error::Result;
 use super::known::Known;
 use super::{BESIDE, Sensors, later};
@@ -23,6 +25,14 @@ impl Sensors {
         let mut notes: Vec<Vec<Note>> = vec![Vec::new(); taken.len()];
         let mut blocked = BTreeSet::new();
         let gate = self.options.gate;
+        let absent: Vec<(&String, &Sensor)> =
+            self.wanted.iter().filter(|(name, _)| !self.known.contains_key(*name)).collect();
+        for (place, one) in taken.iter().enumerate() {
+            // It is driven again soon, or goes; until then nobody knows what it would say.
+            if absent.iter().any(|(name, sensor)| listens(name, sensor, &one.history.event)) {
+                blocked.insert(place);
+            }
+        }
         for name in self.known.keys().cloned().collect::<Vec<_>>() {
             let Some(known) = self.known.get_mut(&name) else { continue };
             let now = self.clock.now();
@@ -104,6 +114,13 @@ impl Sensors {
         while self.beside.len() > most && self.beside.join_next().await.is_some() {}
         while self.beside.try_join_next().is_some() {}
     }
+}
+
+/// Whether an event is for a sensor, by the name `<namespace>/<name>`.
+fn listens(name: &str, sensor: &Sensor, event: &Event) -> bool {
+    let here = name.split_once('/').is_some_and(|(namespace, _)| namespace == event.namespace);
+    let mut named = sensor.spec.dependencies.iter();
+    here && named.any(|one| one.event_source_name == event.source && one.event_name == event.name)
 }
 
 /// What an event says to a sensor; nothing when the sensor took it before and nobody asked for it again.

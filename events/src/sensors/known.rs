@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use runner_sensors::machine::{Fact, Input, Status, advance, fold, restore, snapshot};
 use runner_store::{
-    Append, Appended, ClaimRequest, Create, Epoch, FirstLease, Journal, Lease, Maintenance, Manifest, Memo,
-    NewRecord, Record, Seq, Store, StreamId,
+    Append, Appended, Journal, Lease, Manifest, Memo, NewRecord, Record, Seq, Store, StreamId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::TTL;
 use super::error::{Error, Result};
+use super::lead;
 use crate::ingress::identity::sha256;
 
 /// Events that are remembered: more than can be in flight when a process dies.
@@ -87,28 +86,14 @@ impl Known {
         dead: Vec<String>,
     ) -> Result<Option<Self>> {
         let stream = StreamId::sensor(&manifest.namespace, &manifest.name)?;
-        if Maintenance::stream(store, &stream).await?.is_none() {
-            let until = now.saturating_add(TTL).unwrap_or(Timestamp::MAX);
-            let mut append = Append::new(stream.clone(), Epoch::FIRST, Seq::ZERO, now, Vec::new());
-            append.create = Some(Create {
-                namespace: manifest.namespace.clone(),
-                name: manifest.name.clone(),
-                idempotency_key: None,
-                lease: Some(FirstLease { owner: owner.to_owned(), until }),
-            });
-            return match Journal::append(store, append).await {
-                Ok(Appended::Done(seq)) => {
-                    let lease = Lease { stream, epoch: Epoch::FIRST, until };
-                    let (status, recent) = (Status::default(), Recent::default());
-                    Ok(Some(Self { status, lease, recent, seq, kept: seq }))
-                }
-                Ok(Appended::Exists { .. }) | Err(runner_store::Error::NameTaken { .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            };
+        let name = (manifest.namespace.as_str(), manifest.name.as_str());
+        let Some((lease, made)) = lead::lease(store, stream.clone(), name, owner, now, dead).await? else {
+            return Ok(None);
+        };
+        if let Some(seq) = made {
+            let (status, recent) = (Status::default(), Recent::default());
+            return Ok(Some(Self { status, lease, recent, seq, kept: seq }));
         }
-        let mut request = ClaimRequest::only(owner, TTL, now, stream.clone());
-        request.dead_owners = dead;
-        let Some(lease) = Journal::claim(store, request).await?.into_iter().next() else { return Ok(None) };
         let (mut status, mut recent, kept) = kept(store, &stream).await.unwrap_or_default();
         let mut seq = kept;
         replay(store, &stream, &mut status, &mut recent, &mut seq).await?;

@@ -8,6 +8,7 @@ mod error;
 pub mod explain;
 mod judge;
 mod known;
+mod lead;
 mod modes;
 mod perform;
 
@@ -19,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use runner_controller::Clock;
 use runner_sensors::machine::{Compat, Gate, Input, next_wakeup};
 use runner_sensors::spec::Sensor;
-use runner_store::{Catalog, Changes, Inbox, Journal, Manifest, Store};
+use runner_store::{Catalog, Changes, Inbox, Journal, Lease, Manifest, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -68,7 +69,11 @@ pub struct Sensors {
     news: Arc<Notify>,
     owner: String,
     options: Options,
+    /// That this process drives the sensors, and no other.
+    lead: Option<Lease>,
     known: BTreeMap<String, Known>,
+    /// All sensors that there are. One that is not known now has to be waited for.
+    wanted: BTreeMap<String, Sensor>,
     performing: JoinSet<Performed>,
     /// Notes on their way into the store.
     beside: JoinSet<()>,
@@ -101,7 +106,9 @@ impl Sensors {
             hands,
             news,
             options,
+            lead: None,
             known: BTreeMap::new(),
+            wanted: BTreeMap::new(),
             performing: JoinSet::new(),
             beside: JoinSet::new(),
             busy: BTreeSet::new(),
@@ -127,7 +134,6 @@ impl Sensors {
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let (mut seen, mut refreshed): (Option<Changes>, _) = (None, Timestamp::MIN);
-        self.bus.stay();
         loop {
             let now = self.clock.now();
             let changes = Inbox::changes(self.store.as_ref()).await.ok();
@@ -171,10 +177,14 @@ impl Sensors {
     /// wait already.
     async fn round(&mut self, changed: bool) -> Result<(Timestamp, bool)> {
         let now = self.clock.now();
-        if changed {
+        self.renew(now).await?;
+        let leads = self.lead.is_some();
+        if !leads && !self.takes_the_lead(now).await? {
+            return Ok((later(now, LOOK_EVERY), false));
+        }
+        if changed || !leads {
             self.refresh().await?;
         }
-        self.renew(now).await?;
         let taken = self.bus.take(BATCH).await?;
         let more = taken.len() >= BATCH;
         let taken = self.carriers.pass(&self.bus, taken);
@@ -200,6 +210,17 @@ impl Sensors {
         Ok((next, more))
     }
 
+    /// Whether this process drives the sensors from now on.
+    async fn takes_the_lead(&mut self, now: Timestamp) -> Result<bool> {
+        let dead = self.bus.dead_owners().await?;
+        self.lead = lead::lead(self.store.as_ref(), &self.owner, now, dead).await?;
+        if self.lead.is_some() {
+            tracing::info!("this process drives the sensors");
+            self.bus.stay();
+        }
+        Ok(self.lead.is_some())
+    }
+
     /// What one sensor needs now.
     async fn care(&mut self, name: &str) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
@@ -221,7 +242,11 @@ impl Sensors {
                 Journal::release(self.store.as_ref(), &[known.lease]).await?;
             }
         }
+        self.wanted.clear();
         for manifest in &manifests {
+            if let Ok(sensor) = serde_json::from_slice::<Sensor>(&manifest.body) {
+                self.wanted.insert(key(manifest), sensor);
+            }
             if let Err(error) = self.apply(manifest).await {
                 tracing::warn!(sensor = key(manifest), %error, "not driven");
             }
@@ -284,7 +309,8 @@ impl Sensors {
             return Ok(());
         }
         self.renewed = now;
-        let leases: Vec<_> = self.known.values().map(|known| known.lease.clone()).collect();
+        let known = self.known.values().map(|known| known.lease.clone());
+        let leases: Vec<Lease> = known.chain(self.lead.clone()).collect();
         if leases.is_empty() {
             return Ok(());
         }
@@ -296,6 +322,14 @@ impl Sensors {
             }
             keep
         });
+        if self.lead.as_ref().is_some_and(|lead| lost.contains(lead)) {
+            tracing::warn!("another process drives the sensors now");
+            self.lead = None;
+            let leases: Vec<Lease> =
+                std::mem::take(&mut self.known).into_values().map(|known| known.lease).collect();
+            Journal::release(self.store.as_ref(), &leases).await?;
+            self.bus.leave().await?;
+        }
         Ok(())
     }
 
@@ -316,7 +350,8 @@ impl Sensors {
         if let Err(error) = self.bus.leave().await {
             tracing::warn!(%error, "events could not be given back; they are taken when their leases end");
         }
-        let leases: Vec<_> = self.known.into_values().map(|known| known.lease).collect();
+        let known = self.known.into_values().map(|known| known.lease);
+        let leases: Vec<Lease> = known.chain(self.lead).collect();
         if let Err(error) = Journal::release(self.store.as_ref(), &leases).await {
             tracing::warn!(%error, "leases could not be given back; they will run out");
         }
