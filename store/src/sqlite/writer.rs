@@ -2,14 +2,17 @@
 //! Deliberately retries nothing on the disk: after a failed write or sync it refuses everything.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Instant;
 
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::write::{Answer, Write};
 use super::{Options, codes, connect, transact};
@@ -99,10 +102,10 @@ impl Writer {
         if self.requests.recv_many(waiting, limits::GROUP_COMMIT_MAX).await == 0 {
             return false;
         }
-        let patience = Instant::now() + limits::COMMIT_PATIENCE;
+        let until = Instant::now() + limits::COMMIT_PATIENCE;
         while waiting.len() < limits::PATIENT_APPENDS && waiting.iter().all(|one| one.write.is_patient()) {
             let more = self.requests.recv_many(waiting, limits::GROUP_COMMIT_MAX);
-            if !matches!(tokio::time::timeout_at(patience, more).await, Ok(1..)) {
+            if !matches!(wait_until(more, until), Some(1..)) {
                 break;
             }
         }
@@ -236,6 +239,29 @@ impl Writer {
                 tracing::warn!(%error, "checkpoint");
             }
         }
+    }
+}
+
+/// What a future gives, unless that takes too long. Blocks this thread, which is the writer's own, and needs no timer of
+/// the runtime, which may be shut down.
+fn wait_until<T>(future: impl Future<Output = T>, until: Instant) -> Option<T> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(tokio::task::unconstrained(future));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(value);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
     }
 }
 
