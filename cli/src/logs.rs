@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runner_runners::{AttemptId, LogLine, LogQuery, LogStream, Runner, Stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::catalog::Loaded;
@@ -83,6 +83,8 @@ const MAX_ATTEMPTS: u32 = 1000;
 const FIRST_ATTEMPTS: u32 = 8;
 /// Logs followed at the same time.
 const MAX_FOLLOWED: usize = 64;
+/// How long the end of a log is waited for; one that does not end belongs to a step that nobody waits for.
+const LATE: Duration = Duration::from_secs(2);
 /// Lines that wait to be shown.
 const WAITING_LINES: usize = 4096;
 
@@ -95,6 +97,8 @@ pub struct Pump {
     tasks: JoinSet<()>,
     sender: mpsc::Sender<Tagged>,
     lines: mpsc::Receiver<Tagged>,
+    /// Logs of steps that had ended when they were found, while they are read: what began later comes after them.
+    ended: Vec<watch::Receiver<()>>,
 }
 
 impl Pump {
@@ -102,7 +106,8 @@ impl Pump {
     pub fn new(runner: Arc<dyn Runner>, query: LogQuery, only_running: bool) -> Self {
         let (sender, lines) = mpsc::channel(WAITING_LINES);
         let query = LogQuery { follow: true, ..query };
-        Self { runner, query, only_running, seen: BTreeSet::new(), tasks: JoinSet::new(), sender, lines }
+        let (seen, tasks, ended) = (BTreeSet::new(), JoinSet::new(), Vec::new());
+        Self { runner, query, only_running, seen, tasks, sender, lines, ended }
     }
 
     /// Starts to follow the nodes that are new.
@@ -114,6 +119,7 @@ impl Pump {
     /// The same for the nodes that are wanted.
     pub fn follow_some(&mut self, loaded: &Loaded, wanted: &dyn Fn(&NodeView) -> bool) {
         while self.tasks.try_join_next().is_some() {}
+        self.ended.retain(|reading| reading.has_changed().is_ok());
         let mut nodes: Vec<&NodeView> =
             loaded.view.nodes.values().filter(|node| self.ready(node) && wanted(node)).collect();
         nodes.sort_by_key(|node| node.started);
@@ -126,8 +132,21 @@ impl Pump {
             self.seen.insert(node.id.clone());
             let source = Source::new(loaded, node, None);
             let (runner, query, sender) = (Arc::clone(&self.runner), self.query.clone(), self.sender.clone());
+            let earlier = self.ended.clone();
+            let (reading, read) = watch::channel(());
+            if node.phase != "Running" {
+                self.ended.push(read);
+            }
             self.tasks.spawn(async move {
+                // Open for as long as this one is read.
+                let _reading = reading;
                 let Some(mut stream) = source.open(runner.as_ref(), &query).await else { return };
+                let all = async {
+                    for mut one in earlier {
+                        while one.changed().await.is_ok() {}
+                    }
+                };
+                let _late = tokio::time::timeout(LATE, all).await;
                 while let Some(Ok(line)) = stream.next().await {
                     if sender.send(Tagged::new(&source, line)).await.is_err() {
                         return;
@@ -165,8 +184,7 @@ impl Pump {
                 out.push(line);
             }
         };
-        // a log that does not end belongs to a step that nobody waits for
-        let _late = tokio::time::timeout(Duration::from_secs(2), all).await;
+        let _late = tokio::time::timeout(LATE, all).await;
         out
     }
 }
