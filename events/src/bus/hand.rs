@@ -156,10 +156,17 @@ impl Place {
         self.granted
     }
 
-    /// The event is durable.
-    pub(super) fn keep(mut self, taken: Taken) {
+    /// The event is durable. Gives it back when nobody takes from here any more.
+    pub(super) fn keep(mut self, taken: Taken) -> Option<Taken> {
+        let hand = self.hand.clone();
+        let mut state = hand.state();
+        if !state.taken_from {
+            drop(state);
+            return Some(taken);
+        }
         self.kept = true;
-        self.hand.state().waiting.push_back((self.bytes, taken));
+        state.waiting.push_back((self.bytes, taken));
+        None
     }
 }
 
@@ -311,8 +318,16 @@ mod tests {
         bus.stay();
         bus.take(8).await.unwrap();
         bus.publish(event(1, 0)).await.unwrap();
-        bus.leave().await.unwrap();
+        let (taken, late) = (bus.take(1).await.unwrap().remove(0), bus.hand.offer(1));
+        assert!(late.is_at_hand());
         bus.publish(event(2, 0)).await.unwrap();
-        assert_eq!(numbers(&other(&bus, false).take(8).await.unwrap()), [1, 2]);
+        bus.leave().await.unwrap();
+        // One that becomes durable only now is not put where nobody takes it.
+        bus.put_back(late.keep(taken).unwrap(), &[], bus.now()).await.unwrap();
+        bus.publish(event(3, 0)).await.unwrap();
+        let mut all = numbers(&other(&bus, false).take(8).await.unwrap());
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3]);
+        assert_eq!(bus.hand.state().count, 0);
     }
 }

@@ -201,11 +201,14 @@ impl Bus {
             }
         };
         // Not undone with the sender, who may go away meanwhile: what is leased has to be judged.
-        let (store, event) = (Arc::clone(&self.store), event.clone());
+        let (bus, event) = (self.clone(), event.clone());
         let kept = tokio::spawn(async move {
-            let appended = Journal::append(store.as_ref(), append).await?;
-            if let Appended::Done(seq) = appended {
-                place.keep(Taken::published(event, lease, seq));
+            let appended = Journal::append(bus.store.as_ref(), append).await?;
+            if let Appended::Done(seq) = appended
+                && let Some(taken) = place.keep(Taken::published(event, lease, seq))
+            {
+                let back = bus.put_back(taken, &[], bus.now()).await;
+                back.unwrap_or_else(|error| tracing::warn!(%error, "an event is taken when its lease ends"));
             }
             Ok(appended)
         });

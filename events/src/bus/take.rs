@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use runner_store::{Append, Appended, ClaimRequest, Journal, Lease, Maintenance, NewRecord, Seq, Wakeup};
-
 use serde_json::Value;
 
 use super::note::{self};
@@ -82,7 +81,7 @@ impl Bus {
     pub async fn leave(&self) -> Result<()> {
         let now = self.clock.now();
         for taken in self.hand.close() {
-            self.put_back(taken, now).await?;
+            self.put_back(taken, &[], now).await?;
         }
         Ok(())
     }
@@ -144,12 +143,12 @@ impl Bus {
         Ok(())
     }
 
-    /// Gives an event back, to be taken again not before a time.
+    /// Gives an event back with what is known of it so far, to be taken again not before a time.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn put_back(&self, taken: Taken, at: Timestamp) -> Result<()> {
-        self.append(&taken, &[], Wakeup::At(at)).await?;
+    pub async fn put_back(&self, taken: Taken, notes: &[Note], at: Timestamp) -> Result<()> {
+        self.append(&taken, notes, Wakeup::At(at)).await?;
         self.release(taken).await
     }
 

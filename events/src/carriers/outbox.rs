@@ -50,7 +50,7 @@ async fn send(bus: Bus, stream: Option<JetStream>, taken: Taken) {
         }
     };
     let at = bus.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-    if let Err(error) = bus.put_back(taken, at).await {
+    if let Err(error) = bus.put_back(taken, &[], at).await {
         tracing::warn!(event = id, %error, "not given back; it comes up again when its lease ends");
     }
 }

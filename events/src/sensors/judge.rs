@@ -1,13 +1,12 @@
 //! A batch of events and all sensors: what each says of each, durable, then noted with the event.
 //! Filters nothing itself.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use runner_sensors::conditions::Conditions;
 use runner_sensors::filter;
 use runner_sensors::machine::{Fact, Gate, Input, Judgement, Mode, Status, accepts};
-
 use runner_sensors::spec::Sensor;
 
 use super::error::Result;
@@ -18,21 +17,18 @@ use crate::triggers::event_of;
 
 /// After which an event that a full sensor could not take is offered again.
 const FULL: SignedDuration = SignedDuration::from_millis(500);
+/// The longest time after which an event is offered again that waits for a sensor which is not driven.
+const ABSENT: SignedDuration = SignedDuration::from_secs(60);
+
+/// Events, by their places, that are offered again, and after which time.
+type Blocked = BTreeMap<usize, SignedDuration>;
 
 impl Sensors {
     /// Lets every sensor judge every event, then settles the events.
     pub(super) async fn judge(&mut self, taken: Vec<Taken>) -> Result<()> {
         let mut notes: Vec<Vec<Note>> = vec![Vec::new(); taken.len()];
-        let mut blocked = BTreeSet::new();
+        let mut blocked = self.absent(&taken);
         let gate = self.options.gate;
-        let absent: Vec<(&String, &Sensor)> =
-            self.wanted.iter().filter(|(name, _)| !self.known.contains_key(*name)).collect();
-        for (place, one) in taken.iter().enumerate() {
-            // It is driven again soon, or goes; until then nobody knows what it would say.
-            if absent.iter().any(|(name, sensor)| listens(name, sensor, &one.history.event)) {
-                blocked.insert(place);
-            }
-        }
         for name in self.known.keys().cloned().collect::<Vec<_>>() {
             let Some(known) = self.known.get_mut(&name) else { continue };
             let now = self.clock.now();
@@ -41,12 +37,14 @@ impl Sensors {
                 let event = &one.history.event;
                 let listens = event.namespace == known.status.namespace
                     && known.status.listens_to(&event.source, &event.name);
-                if !listens {
+                // offered again because of others
+                let judged = one.history.verdicts().any(|verdict| verdict.sensor == name);
+                if !listens || judged {
                     continue;
                 }
                 if let Some(input) = input(known, one, inputs.len(), gate) {
                     if !accepts(&known.status) {
-                        blocked.insert(place);
+                        blocked.insert(place, FULL);
                         continue;
                     }
                     inputs.push(input);
@@ -66,7 +64,7 @@ impl Sensors {
                 Err(error) => {
                     // it is taken up again from its journal, and offered the events once more
                     tracing::warn!(sensor = name, %error, "events could not be judged");
-                    blocked.extend(whose);
+                    blocked.extend(whose.into_iter().map(|place| (place, FULL)));
                     self.known.remove(&name);
                 }
             }
@@ -74,33 +72,46 @@ impl Sensors {
         if let Some(rules) = &self.rules {
             for (place, (one, notes)) in taken.iter().zip(&mut notes).enumerate() {
                 let judged = rules.judge(&self.hands, &one.history.event, gate).await;
-                notes.extend(judged.notes);
                 if judged.again {
-                    blocked.insert(place);
+                    blocked.entry(place).or_insert(FULL);
+                }
+                // they judge all of it again, if it is offered again
+                if !blocked.contains_key(&place) {
+                    notes.extend(judged.notes);
                 }
             }
         }
         self.settle(taken, notes, &blocked).await
     }
 
+    /// Events for which a sensor listens that is not driven at the moment: it is again soon, or it goes; until then nobody
+    /// knows what it would say.
+    fn absent(&self, taken: &[Taken]) -> Blocked {
+        let now = self.clock.now();
+        let absent: Vec<(&String, &Sensor)> =
+            self.wanted.iter().filter(|(name, _)| !self.known.contains_key(*name)).collect();
+        let blocked = taken.iter().enumerate().filter_map(|(place, one)| {
+            let event = &one.history.event;
+            let waits = absent.iter().any(|(name, sensor)| listens(name, sensor, event));
+            waits.then(|| (place, now.duration_since(event.time).clamp(FULL, ABSENT)))
+        });
+        blocked.collect()
+    }
+
     /// Settles what every sensor took, beside everything else: nobody waits for it.
-    async fn settle(
-        &mut self,
-        taken: Vec<Taken>,
-        notes: Vec<Vec<Note>>,
-        blocked: &BTreeSet<usize>,
-    ) -> Result<()> {
+    async fn settle(&mut self, taken: Vec<Taken>, notes: Vec<Vec<Note>>, blocked: &Blocked) -> Result<()> {
         let gated = self.options.gate == Gate::Closed;
-        let again = later(self.clock.now(), FULL);
+        let now = self.clock.now();
         for (place, (one, mut notes)) in taken.into_iter().zip(notes).enumerate() {
             let bus = self.bus.clone();
-            let full = blocked.contains(&place);
-            notes.push(Note::Settled { gated });
             let id = one.history.event.id.clone();
             let failed = move |error| tracing::warn!(event = id, %error, "not settled; it is taken again");
-            if full {
-                self.beside.spawn(async move { bus.put_back(one, again).await.unwrap_or_else(failed) });
+            if let Some(wait) = blocked.get(&place) {
+                let again = later(now, *wait);
+                let back = async move { bus.put_back(one, &notes, again).await.unwrap_or_else(failed) };
+                self.beside.spawn(back);
             } else {
+                notes.push(Note::Settled { gated });
                 let settled = bus.settle_beside(one, notes);
                 self.beside.spawn(async move { settled.await.unwrap_or_else(failed) });
             }

@@ -71,6 +71,8 @@ pub struct Sensors {
     options: Options,
     /// That this process drives the sensors, and no other.
     lead: Option<Lease>,
+    /// Another process does, and that was said.
+    stands_by: bool,
     known: BTreeMap<String, Known>,
     /// All sensors that there are. One that is not known now has to be waited for.
     wanted: BTreeMap<String, Sensor>,
@@ -107,6 +109,7 @@ impl Sensors {
             news,
             options,
             lead: None,
+            stands_by: false,
             known: BTreeMap::new(),
             wanted: BTreeMap::new(),
             performing: JoinSet::new(),
@@ -214,11 +217,18 @@ impl Sensors {
     async fn takes_the_lead(&mut self, now: Timestamp) -> Result<bool> {
         let dead = self.bus.dead_owners().await?;
         self.lead = lead::lead(self.store.as_ref(), &self.owner, now, dead).await?;
-        if self.lead.is_some() {
-            tracing::info!("this process drives the sensors");
+        let leads = self.lead.is_some();
+        if leads {
             self.bus.stay();
         }
-        Ok(self.lead.is_some())
+        if leads && std::mem::take(&mut self.stands_by) {
+            tracing::warn!("this process drives the sensors now");
+        } else if !leads && !std::mem::replace(&mut self.stands_by, true) {
+            tracing::warn!(
+                "another process drives the sensors of this store; this one keeps events and stands by"
+            );
+        }
+        Ok(leads)
     }
 
     /// What one sensor needs now.

@@ -30,25 +30,6 @@ async fn a_request_becomes_a_workflow_with_its_values_and_the_reason_is_kept() {
     assert!(verdict.triggers[0].why.contains("kept"), "{}", verdict.triggers[0].why);
 }
 
-/// Each daemon takes what is sent to it, and one of them judges.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p4_two_daemons_on_a_store_lose_no_event_and_the_second_goes_on_when_the_first_leaves() {
-    let lab = lab().await;
-    let first = lab.start(Gate::Open).await;
-    let second = lab.start(Gate::Open).await;
-    let body = |n: usize| format!(r#"{{"kind": "a", "app": "shop{n}"}}"#);
-    for n in 0..10 {
-        let address = if n % 2 == 0 { first.address } else { second.address };
-        assert_eq!(post(address, PATH, &[], &body(n)).await.0, 200);
-    }
-    let all = lab.settled(10, 10).await;
-    assert!(all.iter().all(|one| one.state() == State::Matched), "{all:?}");
-    first.stop().await;
-    post(second.address, PATH, &[], &body(10)).await;
-    let all = lab.settled(11, 11).await;
-    assert!(all.iter().all(|one| one.state() == State::Matched), "{all:?}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f44_a_half_met_condition_survives_a_kill() {
     let lab = lab().await;

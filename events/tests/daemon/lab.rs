@@ -1,7 +1,7 @@
 //! A daemon on loopback over a store in memory, and what tests ask of it.
 //! Runs no step: its controller has no runner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,6 +56,7 @@ impl Fetch for Nothing {
 pub(crate) struct Lab {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) shelf: Arc<Shelf>,
+    pub(crate) living: Living,
 }
 
 pub(crate) struct Running {
@@ -64,19 +65,26 @@ pub(crate) struct Running {
     pub(crate) task: tokio::task::JoinHandle<()>,
     pub(crate) controller: Controller,
     stop: tokio::sync::oneshot::Sender<()>,
+    owner: String,
+    living: Living,
 }
+
+/// Names in leases of the daemons that live.
+type Living = Arc<Mutex<BTreeSet<String>>>;
 
 impl Running {
     /// Ends as after Ctrl-C.
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
+        self.living.lock().unwrap().remove(&self.owner);
         drop(self.controller);
     }
 
     pub(crate) async fn kill(self) {
         self.task.abort();
         drop(self.task.await);
+        self.living.lock().unwrap().remove(&self.owner);
         drop(self.controller);
     }
 }
@@ -84,7 +92,8 @@ impl Running {
 impl Lab {
     pub(crate) fn new(secrets: &[(&str, &str, &str)]) -> Self {
         let shelf = secrets.iter().map(|(n, k, v)| (((*n).to_owned(), (*k).to_owned()), (*v).to_owned()));
-        Self { store: Arc::new(MemoryStore::new()), shelf: Arc::new(Shelf(Mutex::new(shelf.collect()))) }
+        let shelf = Arc::new(Shelf(Mutex::new(shelf.collect())));
+        Self { store: Arc::new(MemoryStore::new()), shelf, living: Living::default() }
     }
 
     pub(crate) async fn apply(&self, kind: &str, name: &str, spec: Value, annotations: Value) {
@@ -123,15 +132,15 @@ impl Lab {
             ids: Arc::new(SystemIds),
             objects: Arc::clone(&self.shelf) as Arc<dyn Objects>,
             fetch: Arc::new(Nothing),
-            // only one daemon of a test lives at a time
             is_dead: Arc::new({
-                let me = options_owner.clone();
-                move |owner: &str| owner != me
+                let living = Arc::clone(&self.living);
+                move |owner: &str| !living.lock().unwrap().contains(owner)
             }),
         };
         let mut settings = Settings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Settings::default() };
         settings.sensors.gate = gate;
-        (settings.detached, settings.owner) = (true, Some(options_owner));
+        self.living.lock().unwrap().insert(options_owner.clone());
+        (settings.detached, settings.owner) = (true, Some(options_owner.clone()));
         change(&mut settings);
         let (daemon, problems) = Daemon::start(parts, settings).await.unwrap();
         let address = daemon.address();
@@ -141,7 +150,8 @@ impl Lab {
                 std::future::pending::<()>().await;
             }
         }));
-        Running { address, problems, task, controller, stop }
+        let living = Arc::clone(&self.living);
+        Running { address, problems, task, controller, stop, owner: options_owner, living }
     }
 
     pub(crate) fn bus(&self) -> Bus {

@@ -12,5 +12,6 @@ mod kafka;
 mod lab;
 mod limits;
 mod objects;
+mod shared;
 mod tls;
 mod triggers;
